@@ -1,0 +1,58 @@
+"""microgradlike: scalar automatic differentiation that can be read, seen, trusted and run fast.
+
+    import microgradlike as mg
+    from microgradlike import Value
+
+The table of primitives is ops.py, the engine value.py; this file only gathers the public names. Every
+public row of the table is a function here (`mg.tanh`, `mg.logsumexp` ...). What needs more than the
+standard library (`draw`, `nn`, `compile` ...) is imported when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from .anomaly import AnomalyError, detect_anomaly
+from .engine import GraphError, Value, compiled, no_grad, topological_order
+from .functions import function as _function
+from .functions import primitive
+from .ops import TABLE
+from .transforms import grad, gradients, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+
+__version__ = "0.1.0"
+
+_LATER = {
+    "draw": "draw", "label": "draw", "step_through": "draw", "Drawing": "draw",
+    "compile": "compile",
+    "explain": "explain",
+    "load": "saving",
+}  # fmt: skip
+_MODULES = ("datasets", "losses", "models", "nn", "ops", "optim", "plots", "testing")
+
+__all__ = [  # noqa: PLE0604, RUF022  (grouped by what they are; the rest is the table's)
+    "Value", "compiled", "topological_order", "no_grad", "detect_anomaly", "AnomalyError", "GraphError",
+    "grad", "value_and_grad", "gradients", "jacobian", "hessian", "jvp", "vjp", "hvp",
+    "primitive", *(row.name for row in TABLE.values() if row.public),
+    "compile", "draw", "explain", "label", "load", "step_through",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        found = getattr(import_module(f".{_LATER[name]}", __name__), name)
+    elif name in _MODULES:
+        return import_module(f".{name}", __name__)
+    elif name.startswith("_"):
+        raise AttributeError(f"microgradlike has no {name!r}")
+    else:
+        try:
+            found = _function(name)
+        except LookupError as error:
+            raise AttributeError(f"microgradlike has no {name!r}: {error}") from None
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_MODULES})

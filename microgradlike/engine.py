@@ -1,0 +1,43 @@
+"""Which engine runs: the compiled Value where it is installed, the plain one else. Nothing but the choice.
+
+Both are the same source, value.py. `MICROGRADLIKE_ENGINE=python` forces the plain engine,
+`MICROGRADLIKE_ENGINE=compiled` makes a missing extension an error instead of a slower program.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+_wanted = os.environ.get("MICROGRADLIKE_ENGINE", "").strip().lower()
+if _wanted not in ("", "python", "compiled"):
+    raise ValueError(f"MICROGRADLIKE_ENGINE is {_wanted!r}: set it to 'python' or 'compiled', or leave it unset")
+
+if TYPE_CHECKING or _wanted == "python":
+    from . import value as _engine
+else:
+    try:
+        from . import _value as _engine
+    except ImportError:
+        if _wanted == "compiled":
+            raise ImportError(
+                "MICROGRADLIKE_ENGINE is 'compiled', but this installation has no compiled engine: install a C "
+                "compiler and reinstall with `pip install --force-reinstall --no-binary microgradlike microgradlike`"
+            ) from None
+        from . import value as _engine
+
+compiled: bool = _engine.COMPILED
+
+GraphError = _engine.GraphError
+Value = _engine.Value
+check_fresh = _engine.check_fresh
+cotangents = _engine.cotangents
+inspecting = _engine.inspecting
+no_grad = _engine.no_grad
+number = _engine.number
+record = _engine.record
+recorder = _engine.recorder
+recording = _engine.recording
+restore = _engine.restore
+topological_order = _engine.topological_order
+values = _engine.values

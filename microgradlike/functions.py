@@ -1,0 +1,227 @@
+"""The package-level functions, made from the table: `mg.sin(x)`, `mg.dot(xs, ys)`, `mg.primitive(...)`.
+
+One function for each public row; what differs from the row is only how arguments are written
+(a sequence instead of many arguments, defaults, a choice of two rows).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from .engine import Value, recorder, values
+from .ops import TABLE, Op
+from .ops import op as _add_row
+
+_functions: dict[str, Callable[..., Any]] = {}
+
+
+def function(name: str) -> Callable[..., Any]:
+    """The package-level function of a public row; LookupError names the near ones if there is none."""
+    if name not in _functions:
+        row = TABLE.get(name)
+        if row is None or not row.public:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, [r.name for r in TABLE.values() if r.public], 3)
+            raise LookupError(
+                f"no primitive is named {name!r}" + (f"; did you mean {' or '.join(near)}?" if near else "")
+            )
+        made = _special_forms.get(name, _plain_form)(row)
+        made.__name__ = made.__qualname__ = name
+        made.__module__ = "microgradlike"
+        made.__doc__ = _documentation(row)
+        _functions[name] = made
+    return _functions[name]
+
+
+def _documentation(row: Op) -> str:
+    lines = [row.doc]
+    if row.kinks:
+        lines.append(f"Derivative where there is none: {row.kinks}.")
+    if row.source:
+        lines.append(f"Source: {row.source}.")
+    return "\n\n".join(lines)
+
+
+def _plain_form(row: Op) -> Callable[..., Any]:
+    if row.pullback is not None:
+        return _of_one_sequence(row)
+    record, names, defaults = getattr(values, row.name), row.parameters, row.defaults
+
+    def call(*args: Any, **named: Any) -> Any:
+        if named or (defaults and len(args) < len(names)):
+            args = _bound(row, args, named)
+        if len(args) != len(names):
+            raise TypeError(f"{row.name}() takes {len(names)} argument(s) ({', '.join(names)}), not {len(args)}")
+        return record(*args)
+
+    return call
+
+
+def _bound(row: Op, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+    """Positional and named arguments and defaults, in the row's order."""
+    names = row.parameters
+    given = dict(zip(names, args))  # noqa: B905  (too many arguments are refused by the caller)
+    for name, x in named.items():
+        if name not in names or name in given:
+            problem = "twice" if name in given else f"but takes {', '.join(names)}"
+            raise TypeError(f"{row.name}() got {name!r} {problem}")
+        given[name] = x
+    for name, x in zip(names[len(names) - len(row.defaults) :], row.defaults, strict=True):
+        given.setdefault(name, x)
+    missing = [name for name in names if name not in given]
+    if missing:
+        raise TypeError(f"{row.name}() misses {', '.join(missing)}")
+    return tuple([given[name] for name in names]) + args[len(names) :]
+
+
+def _items(row: Op, xs: Any, name: str = "xs", empty: bool = False) -> list[Any]:
+    if isinstance(xs, (Value, int, float, str)) or not isinstance(xs, Iterable):
+        raise TypeError(f"{row.name}: {name} must be a sequence of Values or numbers, not {type(xs).__name__}")
+    items = list(xs)
+    if not items and not empty:
+        raise ValueError(f"{row.name}: {name} is empty; it needs at least one element")
+    return items
+
+
+def _of_one_sequence(row: Op) -> Callable[..., Any]:
+    record, empty = getattr(values, row.name), row.name in ("sum", "prod", "norm")
+
+    def call(xs: Any) -> Any:
+        return record(*_items(row, xs, empty=empty))
+
+    return call
+
+
+def _dot(row: Op) -> Callable[..., Any]:
+    record = getattr(values, row.name)
+
+    def dot(xs: Any, ys: Any) -> Any:
+        left, right = _items(row, xs, "xs", empty=True), _items(row, ys, "ys", empty=True)
+        if len(left) != len(right):
+            raise ValueError(f"{row.name}: xs and ys must have the same length, not {len(left)} and {len(right)}")
+        return record(*left, *right)
+
+    return dot
+
+
+def _each_element(row: Op) -> Callable[..., Any]:
+    record = getattr(values, row.name)
+
+    def call(xs: Any) -> list[Any]:
+        items = _items(row, xs)
+        return [record(float(k), *items) for k in range(len(items))]
+
+    return call
+
+
+def _cross_entropy(row: Op) -> Callable[..., Any]:
+    def call(logits: Any, target: Any) -> Any:
+        from .losses import cross_entropy
+
+        return cross_entropy(logits, target)
+
+    return call
+
+
+def _take(row: Op) -> Callable[..., Any]:
+    record = getattr(values, row.name)
+
+    def take(rows: Any, index: Any) -> Any:
+        items = _items(row, rows, "rows")
+        if not isinstance(index, Value):
+            return items[_position(index, len(items))]
+        if any(isinstance(x, (list, tuple)) for x in items):
+            widths = {len(x) for x in items}
+            if len(widths) != 1:
+                raise ValueError(f"take: rows must have the same length, not {sorted(widths)}")
+            return [take([x[j] for x in items], index) for j in range(widths.pop())]
+        _position(index.data, len(items))
+        return record(index, *items)
+
+    return take
+
+
+def _position(index: Any, length: int) -> int:
+    if index != int(index) or not -length <= index < length:
+        raise IndexError(f"take: index {index!r} must be an integer from 0 to {length - 1}")
+    return int(index)
+
+
+def _gelu(row: Op) -> Callable[..., Any]:
+    def gelu(x: Any, approximate: str = "none") -> Any:
+        if approximate not in ("none", "tanh"):
+            raise ValueError(f"gelu: approximate must be 'none' or 'tanh', not {approximate!r}")
+        return values.gelu(x) if approximate == "none" else values.gelu_tanh(x)
+
+    return gelu
+
+
+_special_forms: dict[str, Callable[[Op], Callable[..., Any]]] = {
+    "dot": _dot,
+    "mean_squared_error": _dot,
+    "soft_cross_entropy": _dot,
+    "cross_entropy": _cross_entropy,
+    "softmax": _each_element,
+    "log_softmax": _each_element,
+    "take": _take,
+    "gelu": _gelu,
+}
+
+
+def primitive(
+    name: str,
+    *rules: Callable[..., Any] | None,
+    formula: Callable[..., Any],
+    doc: str,
+    **columns: Any,
+) -> Callable[..., Any]:
+    """Add a row to the table of primitives, and return its function.
+
+    The function then works on Values and numbers, at any order of derivative, in pictures, in compiled
+    programs and in the laws of `microgradlike.testing`, like those of the package.
+
+    Args:
+        name: an identifier that the table does not have yet; also the name of the function.
+        *rules: for each argument, `rule(m, g, z, *x)`: the gradient of that argument, given the gradient g of
+            the result z; None where there is no derivative. Write it with + - * and the functions of the
+            namespace `m` (`m.exp(x)`, `m.where(c, x, y)` ...), never with `if`, and linear in g.
+        formula: `formula(m, *x)` computes the result in the same way.
+        doc: one line that says what it computes.
+        **columns: any other field of `microgradlike.ops.Op`: `symbol`, `write`, `domain`, `trouble`, `kinks` ...;
+            `pullback=` instead of rules for a function of any number of arguments.
+
+    Raises:
+        ValueError: the name is taken or no identifier, or neither rules nor a pullback are given.
+        TypeError: a rule or the formula cannot be called, or a column is unknown.
+
+    Example:
+        >>> import microgradlike as mg
+        >>> cube = mg.primitive(
+        ...     "cube", lambda m, g, z, x: g * (3.0 * m.square(x)), formula=lambda m, x: x * x * x, doc="x³"
+        ... )
+        >>> cube(2.0), mg.grad(cube)(2.0), mg.grad(mg.grad(cube))(2.0)
+        (8.0, 12.0, 12.0)
+    """
+    if not isinstance(name, str) or not name.isidentifier():
+        raise ValueError(f"name must be an identifier, not {name!r}")
+    if name in TABLE:
+        raise ValueError(f"name {name!r} is taken by a primitive: {TABLE[name].doc}")
+    if not rules and "pullback" not in columns:
+        raise ValueError(f"primitive {name!r} needs a rule for each argument, or a pullback")
+    for rule in (formula, *rules):
+        if rule is not None and not callable(rule):
+            raise TypeError(f"primitive {name!r}: rules and formula must be functions, not {rule!r}")
+    unknown = sorted(set(columns) - set(Op.__dataclass_fields__))
+    if unknown:
+        raise TypeError(f"primitive {name!r}: no column named {', '.join(unknown)}")
+    try:
+        row = _add_row(name, *rules, formula=formula, doc=doc, **columns)
+        if row.pullback is None and len(row.parameters) != len(rules):
+            raise ValueError(f"primitive {name!r} has {len(rules)} rules but parameters {row.parameters}")
+        recorder(row)
+        return function(name)
+    except BaseException:
+        TABLE.pop(name, None)
+        raise

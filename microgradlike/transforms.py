@@ -1,0 +1,392 @@
+"""Functions of functions: grad, value_and_grad, jacobian, hessian, jvp, vjp, hvp; and gradients of a graph.
+
+Given numbers they answer floats; given Values they answer Values, which is how they nest to any order.
+Conventions (argnums, shapes of results) are JAX's.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from math import isfinite
+from typing import Any
+
+from .engine import Value, check_fresh, cotangents, number, topological_order, values
+from .trees import flatten
+
+
+class _Unit(float):
+    """The 1 that starts a sweep: `1·y` is y itself, so that gradient graphs have no multiplications by 1."""
+
+    __slots__ = ()
+
+    def __mul__(self, other: Any) -> Any:
+        return other
+
+    __rmul__ = __mul__
+
+
+_ONE = _Unit(1.0)
+
+
+def gradients(y: Value, xs: Sequence[Value]) -> list[Value]:
+    """dy/dx for every x, as Values: graphs that can be differentiated, drawn or used again.
+
+    Args:
+        y: the Value to differentiate.
+        xs: Values anywhere in the graph of y; the derivative with respect to one that y does not
+            depend on is 0.
+
+    Raises:
+        TypeError: y or an x is no Value.
+        GraphError: a leaf was assigned after the graph was built.
+
+    Example:
+        >>> from microgradlike import Value, gradients
+        >>> x = Value(2.0)
+        >>> dy, = gradients(x**3, [x])
+        >>> d2y, = gradients(dy, [x])
+        >>> dy.data, d2y.data
+        (12.0, 12.0)
+    """
+    if not isinstance(y, Value):
+        raise TypeError(f"y must be a Value, not {type(y).__name__}")
+    xs = [xs] if isinstance(xs, Value) else list(xs)
+    for x in xs:
+        if not isinstance(x, Value):
+            raise TypeError(f"xs must be Values, not {type(x).__name__}")
+    return [x if isinstance(x, Value) else Value(x) for x in _pull(y, _ONE, xs)]
+
+
+def _pull(y: Value, seed: Any, xs: Sequence[Value]) -> list[Any]:
+    """The backward sweep with Values as the namespace: cotangents are Values, or floats where they are constant."""
+    order = topological_order(y)
+    check_fresh(order)
+    wanted = set(xs)
+    active = set(wanted)  # nodes that depend on an x: the others need no gradient
+    for v in order:
+        if v not in active and any(type(a) is not float and a in active for a in v.args):
+            active.add(v)
+    cotangent: dict[Value, Any] = {y: seed}
+    for v in reversed(order):
+        g = cotangent.get(v)
+        if v.op is None or g is None or v not in active or (type(g) is float and g == 0.0):
+            continue
+        operands = v.args
+        if v.op.pullback is None:
+            rules = v.op.rules
+            contributions = [
+                rule(values, g, v, *operands) if rule is not None and type(x) is not float and x in active else None
+                for x, rule in zip(operands, rules, strict=True)
+            ]
+        else:
+            contributions = v.op.pullback(values, g, v, *operands)
+        for x, contribution in zip(operands, contributions, strict=True):
+            if contribution is None or type(x) is float or x not in active:
+                continue
+            if _plain(g) == 0.0 and not isfinite(_plain(contribution)):
+                continue  # an upstream of exactly 0 contributes exactly 0
+            before = cotangent.get(x)
+            cotangent[x] = contribution if before is None else before + contribution
+    return [_as_number(cotangent.get(x, 0.0)) for x in xs]
+
+
+def _plain(x: Any) -> float:
+    return x.data if isinstance(x, Value) else float(x)
+
+
+def _as_number(x: Any) -> Any:
+    return x if isinstance(x, Value) else float(x)
+
+
+def _push(y: Value, tangents: dict[Value, Any]) -> Any:
+    """The derivative of y along `tangents`, forward: every rule is linear in g, so it carries a tangent too."""
+    order = topological_order(y)
+    check_fresh(order)
+    tangent: dict[Value, Any] = dict(tangents)
+    for v in order:
+        if v.op is None or v in tangent or not any(type(x) is not float and x in tangent for x in v.args):
+            continue
+        operands = v.args
+        if v.op.pullback is None:
+            parts = [
+                rule(values, tangent[x], v, *operands)
+                for x, rule in zip(operands, v.op.rules, strict=True)
+                if rule is not None and type(x) is not float and x in tangent
+            ]
+        else:
+            local = v.op.pullback(values, 1.0, v, *operands)
+            parts = [
+                tangent[x] * d
+                for x, d in zip(operands, local, strict=True)
+                if d is not None and type(x) is not float and x in tangent
+            ]
+        if parts:
+            total = parts[0]
+            for part in parts[1:]:
+                total = total + part
+            tangent[v] = total
+    return tangent.get(y, 0.0)
+
+
+class _Call:
+    """One call of a user's function with the chosen arguments as fresh Values."""
+
+    def __init__(self, f: Callable[..., Any], argnums: int | Sequence[int], args: tuple[Any, ...], kwargs: Any) -> None:
+        if not callable(f):
+            raise TypeError(f"f must be a function, not {type(f).__name__}")
+        self.single = isinstance(argnums, int)
+        numbers = [argnums] if isinstance(argnums, int) else list(argnums)
+        self.numbers = [_argument(n, len(args)) for n in numbers]
+        chosen = tuple([args[n] for n in self.numbers])
+        leaves, self.build = flatten(chosen)
+        for leaf in leaves:
+            if not isinstance(leaf, Value):
+                _number(leaf)
+        self.nested = any(isinstance(x, Value) for x in leaves)
+        # A fresh node for each argument: an outer derivative may hold the same Value, and must not be mixed up.
+        self.inputs = [values.positive(x) if isinstance(x, Value) else Value(x) for x in leaves]
+        inner = list(args)
+        for n, tree in zip(self.numbers, self.build(list(self.inputs)), strict=True):
+            inner[n] = tree
+        _open.frames.append(self.inputs)
+        try:
+            self.result = f(*inner, **kwargs)
+        finally:
+            _open.frames.pop()
+
+    def scalar(self) -> Any:
+        """The result, which must be one number."""
+        y = self.result
+        if isinstance(y, Value):
+            return y
+        try:
+            return number(y)
+        except TypeError:
+            raise TypeError(
+                f"the function must return one Value or number to be differentiated, not {type(y).__name__}; "
+                "for several results there is jacobian()"
+            ) from None
+
+    def pull(self, y: Any, seed: float = 1.0) -> list[Any]:
+        """seed·dy/d(input) for every input."""
+        if not isinstance(y, Value):
+            return [0.0] * len(self.inputs)
+        if self.nested or _reaches_outside(y, self.inputs):
+            return _pull(y, _ONE if seed == 1.0 else seed, self.inputs)
+        return cotangents([y], [seed], self.inputs)
+
+    def shaped(self, leaves: list[Any]) -> Any:
+        """One result for each input, in the shape of the arguments."""
+        trees = self.build(leaves)
+        return trees[0] if self.single else trees
+
+    def plain(self, y: Any) -> Any:
+        """y for the caller: a Value only if the caller gave one."""
+        return y.data if isinstance(y, Value) and not self.keeps_values(y) else y
+
+    def keeps_values(self, y: Any) -> bool:
+        return self.nested or (isinstance(y, Value) and _reaches_outside(y, self.inputs))
+
+
+class _Open(threading.local):
+    """The inputs of the transforms that are calling their functions right now, outermost first."""
+
+    def __init__(self) -> None:
+        self.frames: list[list[Value]] = []
+
+
+_open = _Open()
+
+
+def _reaches_outside(y: Value, inputs: Sequence[Value]) -> bool:
+    """Whether y depends on an argument of an enclosing transform, which the function closed over."""
+    if not _open.frames:
+        return False
+    outer = {x for frame in _open.frames for x in frame}.difference(inputs)
+    return not outer.isdisjoint(topological_order(y))
+
+
+def _argument(n: int, count: int) -> int:
+    if not isinstance(n, int) or isinstance(n, bool):
+        raise TypeError(f"argnums must be an integer or a sequence of them, not {n!r}")
+    if not -count <= n < count:
+        raise ValueError(f"argnums is {n}, but the function was called with {count} positional argument(s)")
+    return n % count
+
+
+def _number(x: Any) -> None:
+    try:
+        number(x)
+    except TypeError as error:
+        raise TypeError(
+            f"arguments to differentiate must be numbers, Values or nested lists of them: one {error}"
+        ) from None
+
+
+def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+    """The function that returns (f(x), gradient of f at x); otherwise like `grad`.
+
+    Example:
+        >>> import microgradlike as mg
+        >>> mg.value_and_grad(lambda x: x * x)(3.0)
+        (9.0, 6.0)
+    """
+
+    def transformed(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        call = _run(f, argnums, args, kwargs)
+        y = call.scalar()
+        return call.plain(y), call.shaped(call.pull(y))
+
+    return _named(transformed, "value_and_grad", f)
+
+
+def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+    """The gradient of f, as a function of the same arguments.
+
+    Args:
+        f: a function of numbers that computes with Values and returns one.
+        argnums: which positional argument to differentiate; a sequence gives a tuple of gradients.
+
+    Returns:
+        A function whose result has the shape of the argument: a float for a number, nested lists,
+        tuples, dicts and arrays for such arguments. Called with Values it returns Values.
+
+    Raises:
+        TypeError: f does not return a single Value or number, or an argument holds something else.
+        ValueError: argnums names no argument of the call.
+
+    Example:
+        >>> import microgradlike as mg
+        >>> mg.grad(lambda p: p["w"] * p["w"] + 3 * p["b"])({"w": 2.0, "b": 1.0})
+        {'w': 4.0, 'b': 3.0}
+        >>> mg.grad(mg.grad(mg.sin))(0.0)
+        -0.0
+    """
+
+    def transformed(*args: Any, **kwargs: Any) -> Any:
+        call = _run(f, argnums, args, kwargs)
+        return call.shaped(call.pull(call.scalar()))
+
+    return _named(transformed, "grad", f)
+
+
+def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+    """The derivative of every number in f's result with respect to every number in its argument.
+
+    The result has the shape of f's result, with the shape of the argument in place of each number.
+
+    Example:
+        >>> import microgradlike as mg
+        >>> mg.jacobian(lambda v: [v[0] * v[1], v[0] + v[1]])([2.0, 3.0])
+        [[3.0, 2.0], [1.0, 1.0]]
+    """
+
+    def transformed(*args: Any, **kwargs: Any) -> Any:
+        call = _run(f, argnums, args, kwargs)
+        ys, build = flatten(call.result)
+        for y in ys:
+            if not isinstance(y, Value):
+                _number(y)
+        return build([call.shaped(call.pull(y)) for y in ys])
+
+    return _named(transformed, "jacobian", f)
+
+
+def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+    """The matrix of second derivatives of f, as nested results of `jacobian` and `grad`.
+
+    Example:
+        >>> import microgradlike as mg
+        >>> mg.hessian(lambda x, y: x * x * y, argnums=(0, 1))(2.0, 3.0)
+        ((6.0, 4.0), (4.0, 0.0))
+    """
+    return _named(jacobian(grad(f, argnums), argnums), "hessian", f)
+
+
+def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """(f(*primals), its derivative along `tangents`), by one forward sweep.
+
+    Args:
+        primals: a sequence of arguments.
+        tangents: directions, in the shapes of the arguments.
+
+    Raises:
+        ValueError: the shapes of primals and tangents do not agree.
+
+    Example:
+        >>> import microgradlike as mg
+        >>> mg.jvp(lambda x, y: x * y, (2.0, 3.0), (1.0, 0.0))
+        (6.0, 3.0)
+    """
+    primals, tangents = tuple(primals), tuple(tangents)
+    directions, _ = flatten(tangents)
+    call = _run(f, tuple(range(len(primals))), primals, {})
+    if len(directions) != len(call.inputs):
+        raise ValueError(f"tangents have {len(directions)} numbers, but primals have {len(call.inputs)}")
+    for t in directions:
+        if not isinstance(t, Value):
+            _number(t)
+    nested = call.nested or any(isinstance(t, Value) for t in directions)
+    along = dict(zip(call.inputs, directions, strict=True))
+    ys, build = flatten(call.result)
+    pushed = [_push(y, along) if isinstance(y, Value) else 0.0 for y in ys]
+    if not nested:
+        pushed = [t if call.keeps_values(t) else _plain(t) for t in pushed]
+        ys = [call.plain(y) if isinstance(y, Value) else number(y) for y in ys]
+    return build(ys), build(pushed)
+
+
+def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+    """(f(*primals), pull): `pull(cotangent)` carries a gradient of the result back to each argument.
+
+    Example:
+        >>> import microgradlike as mg
+        >>> y, pull = mg.vjp(lambda x, y: x * y, 2.0, 3.0)
+        >>> y, pull(1.0)
+        (6.0, (3.0, 2.0))
+    """
+    call = _run(f, tuple(range(len(primals))), primals, {})
+    ys, build = flatten(call.result)
+
+    def pull(cotangent: Any) -> tuple[Any, ...]:
+        seeds, _ = flatten(cotangent)
+        if len(seeds) != len(ys):
+            raise ValueError(f"cotangent has {len(seeds)} numbers, but the result has {len(ys)}")
+        total: list[Any] = [0.0] * len(call.inputs)
+        if not call.nested and all(not isinstance(s, Value) for s in seeds):
+            roots = [(y, number(s)) for y, s in zip(ys, seeds, strict=True) if isinstance(y, Value)]
+            if not any(_reaches_outside(y, call.inputs) for y, _ in roots):
+                total = cotangents([y for y, _ in roots], [s for _, s in roots], call.inputs)
+                return tuple(call.build(total))
+        for y, s in zip(ys, seeds, strict=True):
+            if isinstance(y, Value):
+                total = [a + b for a, b in zip(total, _pull(y, s, call.inputs), strict=True)]
+        return tuple(call.build(total))
+
+    return build([call.plain(y) if isinstance(y, Value) else number(y) for y in ys]), pull
+
+
+def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    """The Hessian of f at `primals` times the vector `tangents`, without forming the Hessian.
+
+    Returns:
+        A tuple in the shapes of the arguments; for a single argument, its entry alone.
+
+    Example:
+        >>> import microgradlike as mg
+        >>> mg.hvp(lambda v: v[0] * v[0] * v[1], ([2.0, 3.0],), ([1.0, 0.0],))
+        [6.0, 4.0]
+    """
+    primals = tuple(primals)
+    argnums: int | tuple[int, ...] = 0 if len(primals) == 1 else tuple(range(len(primals)))
+    return jvp(grad(f, argnums), primals, tangents)[1]
+
+
+def _run(f: Callable[..., Any], argnums: int | Sequence[int], args: tuple[Any, ...], kwargs: Any) -> _Call:
+    return _Call(f, argnums, args, kwargs)
+
+
+def _named(transformed: Callable[..., Any], kind: str, f: Any) -> Callable[..., Any]:
+    transformed.__name__ = transformed.__qualname__ = f"{kind}({getattr(f, '__name__', 'f')})"
+    return transformed

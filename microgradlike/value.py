@@ -1,0 +1,988 @@
+"""Value: a float that remembers how it was computed. Recording, sorting and the backward sweep; no rules.
+
+The rules are the table's (ops.py). This file is plain Python, and compiles unchanged with Cython to
+`microgradlike._value`, which engine.py prefers where it is installed. Annotations such as
+`cython.double` mean something to Cython only.
+
+What a node holds: data, grad, the row of the table it came from, its operands. No closure and no set,
+so a node refers only to older nodes: no reference cycle can exist, and the collector has nothing to do.
+Nothing here recurses: a chain of ten million nodes builds, sorts, sweeps, copies and frees.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from itertools import chain
+from operator import add as _plus
+from typing import Any
+
+from . import floats
+from .ops import TABLE, Op
+
+try:
+    import cython
+except ImportError:  # Cython is needed to build the compiled engine only
+
+    class cython:  # type: ignore[no-redef]  # noqa: N801  (stands in for the module of that name)
+        """The four names of Cython's pure-Python mode that are used here, doing nothing."""
+
+        compiled = False
+        double = longlong = int
+
+        @staticmethod
+        def no_gc(cls: Any) -> Any:
+            return cls
+
+        cclass = cfunc = inline = no_gc
+
+        @staticmethod
+        def freelist(_size: int) -> Any:
+            return lambda cls: cls
+
+
+COMPILED = cython.compiled
+
+# The rows whose arithmetic is written out below, because programs are mostly made of them.
+# tests/test_value.py holds every one of these lines equal to the table.
+ADD, SUBTRACT, MULTIPLY, NEGATIVE, RELU = (TABLE[_] for _ in ("add", "subtract", "multiply", "negative", "relu"))
+DIVIDE, POW = TABLE["divide"], TABLE["pow"]
+
+_epoch: cython.longlong = 0  # how many times any leaf's data was assigned: tells whether a graph is stale
+_stamp: cython.longlong = 0  # marks of a sort: `_stamp` entered, `_stamp + 1` placed; a new pair for each sort
+_special: cython.longlong = 0  # how many contexts below are open in any thread; 0 on the fast path
+_observer: Any = None  # told when Python branches on a Value or reads its data (compile's recording)
+_lock = threading.RLock()  # one sweep at a time: sweeps share the scratch fields of leaves
+
+
+class GraphError(RuntimeError):
+    """A graph cannot be used like that: a computed value was assigned, or a leaf changed under a graph."""
+
+
+class _Modes(threading.local):
+    recording: bool = True
+    inspector: Any = None
+
+
+_modes = _Modes()
+_queue: list[Any] = []  # operands of dying nodes, see Value.__dealloc__
+_draining: bool = False
+
+
+@cython.no_gc
+@cython.freelist(8192)
+@cython.cclass
+class Value:
+    """A float64 that records the computation it takes part in.
+
+    Args:
+        data: a real number: int, float, Fraction, Decimal or a NumPy scalar; stored as a float.
+        label: a name for pictures and messages; any text.
+
+    Raises:
+        TypeError: data is text, None, complex, a sequence, an array or already a Value.
+        OverflowError: data is an integer too large for a float.
+
+    Example:
+        >>> from microgradlike import Value
+        >>> a, b = Value(5, label="a"), Value(3, label="b")
+        >>> (a * b + a).backward()
+        >>> a.grad, b.grad
+        (4.0, 5.0)
+
+    Equality and hash are by identity; `<`, `<=`, `>`, `>=` and `if` look at the data.
+    """
+
+    __slots__ = ("_a", "_b", "_cot", "_data", "_epoch", "_grad", "_mark", "_note", "_row")
+
+    _data: cython.double
+    _grad: cython.double
+    _cot: cython.double  # scratch of a sweep: the gradient gathered so far
+    _row: object  # the row of the table; None for a leaf
+    _a: object  # first operand (a Value or a float); or a tuple of all operands
+    _b: object  # second operand; None if there is none
+    _note: object  # the label; or (label, line of code that made the node)
+    _epoch: cython.longlong
+    _mark: cython.longlong
+
+    kind = "input"  # what a leaf is in a picture; nn.Parameter says "parameter"
+
+    def __init__(self, data: Any, label: str | None = None) -> None:
+        self._data = _checked(data)
+        self._grad = 0.0
+        self._row = None
+        self._a = None
+        self._b = None
+        self._note = None
+        self._epoch = 0
+        self._mark = 0
+        if label is not None:
+            self.label = label
+        if _observer is not None:
+            _observer.created(self)
+
+    # ── what it holds ───────────────────────────────────────────────────────────────────────────
+    @property
+    def data(self) -> float:
+        """The number. Only a leaf's may be assigned: a computed one follows from its operands."""
+        if _observer is not None:
+            _observer.data_read(self)
+        return self._data
+
+    @data.setter
+    def data(self, number: Any) -> None:
+        global _epoch
+        if self._row is not None:
+            raise GraphError(
+                f"data of {_name_of(self)} was computed by {self._row.name} and cannot be assigned: "
+                "assign the leaf it depends on and compute it again, or start from v.detach()"
+            )
+        if type(number) is not float:
+            number = _checked(number)
+        if _observer is not None:
+            _observer.assigned(self)
+        with _lock:
+            _epoch += 1
+            self._epoch = _epoch
+            self._data = number
+
+    @property
+    def grad(self) -> float:
+        """d(root)/d(self), from backward(): a leaf adds up all sweeps, a computed node holds the last one's."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, number: Any) -> None:
+        self._grad = number if type(number) is float else _checked(number, "grad")
+
+    @property
+    def label(self) -> str | None:
+        """The user's name for it, any text, or None."""
+        note = self._note
+        return note[0] if type(note) is tuple else note
+
+    @label.setter
+    def label(self, text: str | None) -> None:
+        if text is not None and not isinstance(text, str):
+            raise TypeError(f"label must be text or None, not {type(text).__name__}: {text!r}")
+        note = self._note
+        self._note = (text, note[1]) if type(note) is tuple else text
+
+    @property
+    def origin(self) -> Any:
+        """The line of code that made the node, if it was made under detect_anomaly(); else None."""
+        note = self._note
+        return note[1] if type(note) is tuple else None
+
+    @property
+    def op(self) -> Op | None:
+        """The row of the table that computed it; None for a leaf."""
+        return self._row
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """The operands, each a Value or, for a constant, a float."""
+        if self._row is None:
+            return ()
+        if type(self._a) is tuple:
+            return self._a
+        return (self._a,) if self._b is None else (self._a, self._b)
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it was made from a number rather than computed."""
+        return self._row is None
+
+    # ── gradients ───────────────────────────────────────────────────────────────────────────────
+    def backward(self, gradient: float = 1.0) -> None:
+        """Add d(self)/d(leaf) to the grad of every leaf, and set that of every computed node.
+
+        Gradients over several paths add up. All of them are written in one step at the end: an
+        error or an interrupt on the way changes none.
+
+        Args:
+            gradient: what d(self)/d(self) counts as; 1 unless self is a part of something else.
+
+        Raises:
+            GraphError: the data of a leaf was assigned after the graph was built.
+        """
+        with _lock:
+            order = _sweep([self], [_checked(gradient, "gradient")])
+            _commit(order)
+
+    def zero_grad(self) -> None:
+        """Set grad to 0 for self and everything it depends on."""
+        with _lock:
+            node: Value
+            for node in _sort([self]):
+                node._grad = 0.0
+
+    def detach(self) -> Value:
+        """A new leaf with the same data and label, that does not remember how it was computed."""
+        return Value(self._data, self.label)
+
+    # ── arithmetic ──────────────────────────────────────────────────────────────────────────────
+    def __add__(self, other: Any) -> Any:
+        if type(other) is not Value:
+            other = _operand(other)
+            if other is NotImplemented:
+                return other
+        v: Value = Value.__new__(Value)
+        if type(other) is float:
+            v._data = self._data + other
+        else:
+            y: Value = other
+            v._data = self._data + y._data
+        v._grad = 0.0
+        v._row = ADD
+        v._a = self
+        v._b = other
+        v._note = None
+        v._epoch = _epoch
+        v._mark = 0
+        return _noticed(v) if _special else v
+
+    def __mul__(self, other: Any) -> Any:
+        if type(other) is not Value:
+            other = _operand(other)
+            if other is NotImplemented:
+                return other
+        v: Value = Value.__new__(Value)
+        if type(other) is float:
+            v._data = self._data * other
+        else:
+            y: Value = other
+            v._data = self._data * y._data
+        v._grad = 0.0
+        v._row = MULTIPLY
+        v._a = self
+        v._b = other
+        v._note = None
+        v._epoch = _epoch
+        v._mark = 0
+        return _noticed(v) if _special else v
+
+    def __radd__(self, other: Any) -> Any:
+        other = _operand(other)
+        return other if other is NotImplemented else _node(other + self._data, ADD, other, self)
+
+    def __rmul__(self, other: Any) -> Any:
+        other = _operand(other)
+        return other if other is NotImplemented else _node(other * self._data, MULTIPLY, other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        other = _operand(other)
+        return other if other is NotImplemented else _node(self._data - _float(other), SUBTRACT, self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        other = _operand(other)
+        return other if other is NotImplemented else _node(other - self._data, SUBTRACT, other, self)
+
+    def __neg__(self) -> Any:
+        return _node(-self._data, NEGATIVE, self, None)
+
+    def __pos__(self) -> Value:
+        return self
+
+    def __abs__(self) -> Any:
+        return values.abs(self)
+
+    def __truediv__(self, other: Any) -> Any:
+        other = _operand(other)
+        return other if other is NotImplemented else _node(_quotient(self._data, _float(other)), DIVIDE, self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        other = _operand(other)
+        return other if other is NotImplemented else _node(_quotient(other, self._data), DIVIDE, other, self)
+
+    def __pow__(self, other: Any, modulo: Any = None) -> Any:
+        other = _operand(other)
+        if other is NotImplemented or modulo is not None:
+            return NotImplemented
+        return _node(_power(self._data, _float(other)), POW, self, other)
+
+    def __rpow__(self, other: Any, modulo: Any = None) -> Any:
+        other = _operand(other)
+        if other is NotImplemented or modulo is not None:
+            return NotImplemented
+        return _node(_power(other, self._data), POW, other, self)
+
+    def __mod__(self, other: Any) -> Any:
+        other = _operand(other)
+        return other if other is NotImplemented else values.remainder(self, other)
+
+    def __rmod__(self, other: Any) -> Any:
+        other = _operand(other)
+        return other if other is NotImplemented else values.remainder(other, self)
+
+    def __floordiv__(self, other: Any) -> Any:
+        other = _operand(other)
+        return other if other is NotImplemented else values.floor(self / other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        other = _operand(other)
+        return other if other is NotImplemented else values.floor(other / self)
+
+    def __floor__(self) -> Any:
+        return values.floor(self)
+
+    def __ceil__(self) -> Any:
+        return values.ceil(self)
+
+    def __trunc__(self) -> Any:
+        return values.trunc(self)
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        if ndigits:
+            scale = 10.0**ndigits
+            return values.round(self * scale) / scale
+        return values.round(self)
+
+    # The functions that programs use most, as methods; __getattr__ finds the others in the table.
+    def relu(self) -> Any:
+        """max(self, 0)"""
+        x: cython.double = self._data
+        return _node(x if x > 0.0 or x != x else 0.0, RELU, self, None)
+
+    def exp(self) -> Any:
+        """e to the power self"""
+        return values.exp(self)
+
+    def log(self) -> Any:
+        """Natural logarithm"""
+        return values.log(self)
+
+    def tanh(self) -> Any:
+        """Hyperbolic tangent"""
+        return values.tanh(self)
+
+    def sigmoid(self) -> Any:
+        """1 / (1 + e^−self)"""
+        return values.sigmoid(self)
+
+    def sqrt(self) -> Any:
+        """Square root"""
+        return values.sqrt(self)
+
+    def __getattr__(self, name: str) -> Any:
+        row = TABLE.get(name)
+        if row is not None and row.public and row.arity is not None:
+            return partial(getattr(values, name), self)
+        if name in ("_prev", "_op"):  # what micrograd's drawing code reads
+            return {x for x in self.args if isinstance(x, Value)} if name == "_prev" else _symbol_of(self)
+        raise AttributeError(f"a Value has no {name!r}{'' if name.startswith('_') else _suggestion(name)}")
+
+    def __dir__(self) -> list[str]:
+        methods = [name for name, row in TABLE.items() if row.public and row.arity is not None]
+        return sorted({*object.__dir__(self), *methods})
+
+    # ── comparison looks at the data; equality and hash are identity ────────────────────────────
+    def __lt__(self, other: Any) -> bool:
+        other = _operand(other)
+        return other if other is NotImplemented else _outcome(self, other, "<", self._data < _float(other))
+
+    def __le__(self, other: Any) -> bool:
+        other = _operand(other)
+        return other if other is NotImplemented else _outcome(self, other, "<=", self._data <= _float(other))
+
+    def __gt__(self, other: Any) -> bool:
+        other = _operand(other)
+        return other if other is NotImplemented else _outcome(self, other, ">", self._data > _float(other))
+
+    def __ge__(self, other: Any) -> bool:
+        other = _operand(other)
+        return other if other is NotImplemented else _outcome(self, other, ">=", self._data >= _float(other))
+
+    def __bool__(self) -> bool:
+        return _outcome(self, 0.0, "!=", self._data != 0.0)
+
+    def __hash__(self) -> int:
+        return object.__hash__(self)
+
+    # ── nothing drops the graph silently ────────────────────────────────────────────────────────
+    def __float__(self) -> float:
+        raise TypeError(
+            "float() of a Value would lose the graph: write v.data for the number, or the function of this "
+            "package that records (mg.exp(v), not math.exp(v))"
+        )
+
+    def __int__(self) -> int:
+        raise TypeError("int() of a Value would lose the graph: write int(v.data), or mg.trunc(v) to record")
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        from .arrays import ufunc_on_values
+
+        return ufunc_on_values(ufunc, method, inputs, options)
+
+    # ── text ────────────────────────────────────────────────────────────────────────────────────
+    def __repr__(self) -> str:
+        label = "" if self.label is None else f", label={self.label!r}"
+        row = "" if self._row is None else f", op={self._row.name}"
+        return f"{type(self).__name__}(data={self._data!r}, grad={self._grad!r}{label}{row})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self._data, spec) if spec else repr(self)
+
+    # ── copying: flat, so that depth does not matter (copying.py) ───────────────────────────────
+    def __copy__(self) -> Any:
+        return restore(type(self), self._data, self._grad, self._row, self.args, self.label)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        from .copying import deep_copy
+
+        return deep_copy(self, memo)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        from .copying import reduced
+
+        return reduced(self)
+
+    def __dealloc__(self) -> None:
+        # Compiled only. Freeing a node frees its operands, and so on down: a loop over a queue, for a
+        # recursion would overflow the C stack on a deep graph (and Cython's trashcan needs the collector).
+        _release(self)
+
+
+if not COMPILED:
+    Value.__hash__ = object.__hash__  # type: ignore[method-assign]  # the same thing, without a call in between
+
+
+@cython.cfunc
+def _release(node: Value) -> object:
+    global _draining
+    a = node._a
+    b = node._b
+    node._a = None
+    node._b = None
+    if a is not None:
+        _queue.append(a)
+    if b is not None:
+        _queue.append(b)
+    a = b = None
+    if not _draining:
+        _draining = True
+        while _queue:
+            _queue.pop()
+        _draining = False
+    return None
+
+
+# ── making nodes ────────────────────────────────────────────────────────────────────────────────
+@cython.cfunc
+def _node(data: cython.double, row: object, a: object, b: object) -> Any:
+    v: Value = Value.__new__(Value)
+    v._data = data
+    v._grad = 0.0
+    v._row = row
+    v._a = a
+    v._b = b
+    v._note = None
+    v._epoch = _epoch
+    v._mark = 0
+    return _noticed(v) if _special else v
+
+
+def restore(cls: type, data: float, grad: float, row: Op | None, args: tuple[Any, ...], label: str | None) -> Any:
+    """A node exactly as it was, for copying and loading. Operands must be Values or floats."""
+    v: Value = cls.__new__(cls)
+    v._data = data
+    v._grad = grad
+    v._row = row
+    v._a = v._b = None
+    if row is not None:
+        if len(args) == 1 and row.arity == 1:
+            v._a = args[0]
+        elif len(args) == 2 and row.arity == 2:
+            v._a, v._b = args
+        else:
+            v._a = tuple(args)
+    v._note = label
+    v._epoch = _epoch if row is not None else 0
+    v._mark = 0
+    return v
+
+
+def _noticed(v: Value) -> Any:
+    """What no_grad() and detect_anomaly() make of a new node."""
+    if not _modes.recording:
+        return restore(Value, v._data, 0.0, None, (), None)
+    if _modes.inspector is not None:
+        v._note = (None, _modes.inspector.created(v))
+    return v
+
+
+def _operand(x: Any) -> Any:
+    """x as an operand: a Value, or an exact float; NotImplemented if it is no real number."""
+    if type(x) is float or isinstance(x, Value):
+        return x
+    if isinstance(x, (int, float)) and not hasattr(x, "__array_ufunc__"):
+        return _checked(x)
+    try:
+        return number(x)
+    except TypeError:
+        return NotImplemented
+
+
+def _checked(x: Any, name: str = "data") -> float:
+    try:
+        return number(x)
+    except TypeError as error:
+        raise TypeError(f"{name} {error}") from None
+    except OverflowError as error:
+        raise OverflowError(f"{name} {error}") from None
+
+
+def number(x: Any) -> float:
+    """x as a float, if x is a real number.
+
+    Raises:
+        TypeError: x is anything else; the message says what to write.
+        OverflowError: x is an integer too large for a float.
+    """
+    if type(x) is float:
+        return x
+    try:
+        if isinstance(x, (int, float)):
+            return float(x)
+        if _is_real_scalar(x):
+            return float(x)
+    except OverflowError:
+        raise OverflowError(f"is too large for a float64 (at most 1.8e308): {type(x).__name__}") from None
+    cure = "pass an int, float, Fraction, Decimal or NumPy scalar"
+    if isinstance(x, Value):
+        cure = "use the Value itself, v.data for its number, or v.detach() for a new leaf"
+    elif isinstance(x, str):
+        cure = "convert text with float(...) first"
+    elif isinstance(x, complex):
+        cure = "use its .real or .imag"
+    elif isinstance(x, (list, tuple)) or hasattr(x, "__array__"):
+        cure = "make one Value for each element"
+    raise TypeError(f"must be a real number, not {type(x).__name__}: {cure}")
+
+
+def _is_real_scalar(x: Any) -> bool:
+    kind = getattr(getattr(x, "dtype", None), "kind", None)
+    if kind is not None:  # NumPy: scalars have no shape; arrays are no numbers, whatever their size
+        return kind in "biuf" and getattr(x, "shape", None) == () and not hasattr(x, "__setitem__")
+    from decimal import Decimal
+    from numbers import Real
+
+    return isinstance(x, (Real, Decimal))
+
+
+@cython.cfunc
+def _float(x: Any) -> cython.double:
+    """The number of an operand."""
+    if type(x) is float:
+        return x
+    v: Value = x
+    return v._data
+
+
+@cython.cfunc
+def _quotient(x: cython.double, y: cython.double) -> cython.double:
+    if y != 0.0:
+        return x / y
+    return floats.divide(x, y)
+
+
+_power = floats.pow
+
+
+def _outcome(left: Any, right: Any, relation: str, outcome: bool) -> bool:
+    if _observer is not None:
+        _observer.branched(left, relation, right, outcome)
+    return outcome
+
+
+def _name_of(v: Value) -> str:
+    return repr(v.label) if v.label is not None else f"a Value ({v._data:.6g})"
+
+
+def _symbol_of(v: Value) -> str:
+    if v._row is None:
+        return ""
+    return {"multiply": "*", "relu": "ReLU", "pow": f"**{v._b}"}.get(v._row.name, v._row.symbol or v._row.name)
+
+
+def _suggestion(name: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, [*TABLE, "backward", "data", "grad", "label", "zero_grad", "detach"], 3)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
+# ── the namespace of Values ─────────────────────────────────────────────────────────────────────
+class _Values:
+    """Rows answered by recording: `values.tanh(x)` is a new node; plain numbers in, a float out."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        row = TABLE.get(name)
+        if row is None:
+            raise AttributeError(f"no primitive is named {name!r}{_suggestion(name)}")
+        function = recorder(row)
+        setattr(self, name, function)
+        return function
+
+    def defined(self, test: Any, x: Any) -> Any:
+        """x, and nan where test is nan: known at once here, so it needs no node of its own."""
+        return x if (t := _float(test)) == t else floats.nan
+
+    def __repr__(self) -> str:
+        return "values"
+
+
+def recorder(row: Op) -> Callable[..., Any]:
+    """The function that computes `row` on Values and numbers, and records it."""
+    forward = row.on(floats)
+    arity, defaults = row.arity, row.defaults
+
+    def unary(x: Any) -> Any:
+        if type(x) is not Value:
+            operand = _operand(x)
+            if operand is NotImplemented:
+                raise _refused(row, (x,))
+            if type(operand) is float:
+                return forward(operand)
+            x = operand
+        v: Value = x
+        return _node(forward(v._data), row, x, None)
+
+    def binary(x: Any, y: Any) -> Any:
+        if type(x) is not Value or type(y) is not Value:
+            a, b = _operand(x), _operand(y)
+            if a is NotImplemented or b is NotImplemented:
+                raise _refused(row, (x, y))
+            x, y = a, b
+            if type(x) is float and type(y) is float:
+                return forward(x, y)
+        return _node(forward(_float(x), _float(y)), row, x, y)
+
+    def several(*args: Any) -> Any:
+        operands = tuple([_operand(x) for x in args])
+        if NotImplemented in operands:
+            raise _refused(row, args)
+        if arity is not None and len(args) != arity:
+            if len(args) + len(defaults) < arity or len(args) > arity:
+                raise TypeError(f"{row.name} takes {arity} arguments ({', '.join(row.parameters)}), not {len(args)}")
+            operands += defaults[len(defaults) - (arity - len(args)) :]
+        result = forward(*[_float(x) for x in operands])
+        if all([type(x) is float for x in operands]):
+            return result
+        if arity == 2:
+            return _node(result, row, operands[0], operands[1])
+        return _node(result, row, operands, None)
+
+    if defaults or arity is None or arity > 2:
+        function = several
+    else:
+        function = unary if arity == 1 else binary
+    function.__name__ = function.__qualname__ = row.name
+    return function
+
+
+def _refused(row: Op, args: Sequence[Any]) -> TypeError:
+    for name, x in zip(chain(row.parameters, ["argument"] * len(args)), args):  # noqa: B905  (any number)
+        try:
+            if not isinstance(x, Value):
+                number(x)
+        except TypeError as error:
+            return TypeError(f"{row.name}: {name} {error}")
+    return TypeError(f"{row.name}: arguments must be Values or real numbers")
+
+
+def record(row: Op, *args: Any) -> Any:
+    """Compute `row` on these operands and record it; plain numbers in, a float out."""
+    return getattr(values, row.name)(*args)
+
+
+values = _Values()
+
+
+# ── sorting and sweeping ────────────────────────────────────────────────────────────────────────
+def topological_order(roots: Any) -> list[Value]:
+    """Every Value that `roots` depend on, operands before results, the roots included.
+
+    Depth first, first operand first: the same graph gives the same order on every run.
+
+    Args:
+        roots: a Value, or a sequence of them.
+
+    Example:
+        >>> from microgradlike import Value, topological_order
+        >>> a, b = Value(2, label="a"), Value(3, label="b")
+        >>> [v.label or v.op.name for v in topological_order(a * b + a)]
+        ['a', 'b', 'multiply', 'add']
+    """
+    roots = [roots] if isinstance(roots, Value) else list(roots)
+    for root in roots:
+        if not isinstance(root, Value):
+            raise TypeError(f"roots must be Values, not {type(root).__name__}")
+    with _lock:
+        order = _sort(roots)
+    return order
+
+
+@cython.cfunc
+def _sort(roots: list) -> list:  # type: ignore[type-arg]
+    global _stamp
+    _stamp += 2
+    entered: cython.longlong = _stamp
+    placed: cython.longlong = _stamp + 1
+    order: list = []  # type: ignore[type-arg]
+    stack: list = roots[::-1]  # type: ignore[type-arg]
+    node: Value
+    x: Value
+    while stack:
+        node = stack.pop()
+        if node._mark == placed:
+            continue
+        if node._row is None or node._mark == entered:
+            node._mark = placed
+            node._cot = 0.0
+            order.append(node)
+            continue
+        node._mark = entered
+        stack.append(node)
+        a = node._a
+        if type(a) is tuple:
+            for b in reversed(a):
+                if type(b) is not float:
+                    x = b
+                    if x._mark != placed:
+                        stack.append(x)
+        else:
+            b = node._b
+            if b is not None and type(b) is not float:
+                x = b
+                if x._mark != placed:
+                    stack.append(x)
+            if type(a) is not float:
+                x = a
+                if x._mark != placed:
+                    stack.append(x)
+    return order
+
+
+@cython.cfunc
+def _sweep(roots: list, gradients: list) -> list:  # type: ignore[type-arg]
+    """Fill `_cot` with d(Σ gradient·root)/d(node) for every node the roots depend on; return them, sorted."""
+    order: list = _sort(roots)  # type: ignore[type-arg]
+    _check_fresh(order)
+    watched: bool = _special != 0 and _modes.inspector is not None
+    node: Value
+    x: Value
+    y: Value
+    g: cython.double
+    for node, g in zip(roots, gradients):  # noqa: B905  (made by one caller, the same length)
+        node._cot += g
+    for node in reversed(order):
+        row = node._row
+        if row is None:
+            continue
+        g = node._cot
+        if g == 0.0:  # exactly nothing flows back: a branch not taken cannot poison (0·inf) what is below
+            continue
+        a = node._a
+        b = node._b
+        if watched:
+            _inspected(node, g)
+        elif row is MULTIPLY:
+            if type(a) is float:
+                y = b
+                y._cot += g * a
+            elif type(b) is float:
+                x = a
+                x._cot += g * b
+            else:
+                x = a
+                y = b
+                x._cot += g * y._data
+                y._cot += g * x._data
+        elif row is ADD:
+            if type(a) is not float:
+                x = a
+                x._cot += g
+            if type(b) is not float:
+                y = b
+                y._cot += g
+        elif row is SUBTRACT:
+            if type(a) is not float:
+                x = a
+                x._cot += g
+            if type(b) is not float:
+                y = b
+                y._cot += -g
+        elif row is RELU:
+            x = a
+            if x._data > 0.0:
+                x._cot += g
+            elif x._data != x._data:
+                x._cot += floats.nan
+        elif row is NEGATIVE:
+            x = a
+            x._cot += -g
+        elif type(a) is tuple:
+            _general(node, g)
+        elif b is None:
+            x = a
+            if row.rules[0] is not None:
+                x._cot += row.rules[0](floats, g, node._data, x._data)
+        else:
+            p: cython.double = _float(a)
+            q: cython.double = _float(b)
+            if type(a) is not float and row.rules[0] is not None:
+                x = a
+                x._cot += row.rules[0](floats, g, node._data, p, q)
+            if type(b) is not float and row.rules[1] is not None:
+                y = b
+                y._cot += row.rules[1](floats, g, node._data, p, q)
+    return order
+
+
+def _general(node: Value, g: float) -> None:
+    """One step of the sweep for a node with any number of operands."""
+    operands = node._a
+    contributions = node._row.cotangents(floats, g, node._data, *[_float(x) for x in operands])
+    x: Value
+    for operand, contribution in zip(operands, contributions):  # noqa: B905  (the row answers for each operand)
+        if contribution is not None and type(operand) is not float:
+            x = operand
+            x._cot += contribution
+
+
+def _inspected(node: Value, g: float) -> None:
+    """One step of the sweep under detect_anomaly()."""
+    operands = node.args
+    contributions = node._row.cotangents(floats, g, node._data, *[_float(x) for x in operands])
+    _modes.inspector.swept(node, g, contributions)
+    x: Value
+    for operand, contribution in zip(operands, contributions):  # noqa: B905
+        if contribution is not None and type(operand) is not float:
+            x = operand
+            x._cot += contribution
+
+
+def _check_fresh(order: list) -> None:  # type: ignore[type-arg]
+    """Refuse a graph with a leaf whose data was assigned after a node was computed from it."""
+    newest: cython.longlong = 0
+    oldest: cython.longlong = _epoch
+    node: Value
+    for node in order:
+        if node._row is None:
+            if node._epoch > newest:
+                newest = node._epoch
+        elif node._epoch < oldest:
+            oldest = node._epoch
+    if newest <= oldest:
+        return
+    x: Value
+    for node in order:
+        for operand in node.args:
+            if type(operand) is not float:
+                x = operand
+                if x._row is None and x._epoch > node._epoch:
+                    raise GraphError(
+                        f"data of {_name_of(x)} was assigned after it was used to compute {_name_of(node)} "
+                        f"({node._row.name}): the graph no longer matches its numbers; compute it again, "
+                        "then call backward()"
+                    )
+
+
+def check_fresh(order: list[Value]) -> None:
+    """Raise GraphError if a leaf in this topological order was assigned after the graph was built."""
+    _check_fresh(order)
+
+
+def _commit(order: list) -> None:  # type: ignore[type-arg]
+    """Write the gradients of a sweep: leaves add, computed nodes replace; all or nothing.
+
+    Compiled, this loop runs no Python code, so that no signal handler can run in between. In plain
+    Python it is one call of C code for the same reason: the interpreter looks for signals (and for
+    other threads) between its own instructions only.
+    """
+    if COMPILED:
+        node: Value
+        for node in order:
+            if node._row is None:
+                node._grad += node._cot
+            else:
+                node._grad = node._cot
+        return
+    inner = [node for node in order if node._row is not None]
+    leaves = [node for node in order if node._row is None]
+    fields: Any = Value
+    write, read, swept = fields._grad.__set__, fields._grad.__get__, fields._cot.__get__
+    totals = map(_plus, map(read, leaves), map(swept, leaves))
+    deque(chain(map(write, inner, map(swept, inner)), map(write, leaves, totals)), maxlen=0)
+
+
+def cotangents(roots: list[Any], gradients: list[float], wrt: Sequence[Value]) -> list[float]:
+    """Σ gradient·d(root)/d(x) for every x of `wrt`, as floats; no grad is touched."""
+    with _lock:
+        for v in wrt:
+            v._mark = 0
+        _sweep(list(roots), list(gradients))
+        return [v._cot if v._mark == _stamp + 1 else 0.0 for v in wrt]
+
+
+# ── contexts ────────────────────────────────────────────────────────────────────────────────────
+@contextmanager
+def _special_mode(**modes: Any) -> Iterator[None]:
+    global _special
+    before = {name: getattr(_modes, name) for name in modes}
+    with _lock:
+        _special += 1
+    try:
+        for name, mode in modes.items():
+            setattr(_modes, name, mode)
+        yield
+    finally:
+        for name, mode in before.items():
+            setattr(_modes, name, mode)
+        with _lock:
+            _special -= 1
+
+
+def no_grad() -> Any:
+    """Within `with no_grad():` (or a function decorated `@no_grad()`), results are plain leaves: nothing is recorded.
+
+    It holds for the thread that enters it.
+
+    Example:
+        >>> import microgradlike as mg
+        >>> x = mg.Value(3)
+        >>> with mg.no_grad():
+        ...     y = x * x
+        >>> y.data, y.is_leaf
+        (9.0, True)
+    """
+    return _special_mode(recording=False)
+
+
+def inspecting(inspector: Any) -> Any:
+    """Within it, `inspector.created(node)` sees each new node of this thread (and returns its origin), and
+    `inspector.swept(node, g, contributions)` each step of a sweep; both may raise. See anomaly.py."""
+    return _special_mode(inspector=inspector)
+
+
+@contextmanager
+def recording(observer: Any) -> Iterator[None]:
+    """Within it, `observer` hears of all that a recorded graph cannot show.
+
+    `observer.branched(left, relation, right, outcome)`: Python branched on a Value's data;
+    `observer.data_read(v)`; `observer.assigned(v)`: the data of a leaf; `observer.created(v)`: a new leaf.
+    One recording at a time.
+    """
+    global _observer
+    with _lock:
+        if _observer is not None:
+            raise RuntimeError("a recording is under way already, and recordings do not nest")
+        _observer = observer
+    try:
+        yield
+    finally:
+        _observer = None
