@@ -1,0 +1,245 @@
+"""Losses of one example, each one node of the graph, and their mean over examples. The rules are the table's (ops.py).
+
+Numbers in, float out; with a Value among the arguments, a Value. Predictions that make no sense give what IEEE 754
+gives (log(0) is −inf, a probability of 2 gives nan) and never raise; targets that make no sense are an error.
+
+`inside=True` records the textbook formula as separate nodes instead, to see the chain rule at work in it. Its
+value is the same up to rounding, but only the one node is accurate and free of overflow at extreme inputs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from .engine import Value, number, values
+
+__all__ = [
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "categorical_cross_entropy", "cross_entropy",
+    "half_squared_error", "hinge", "mean", "mean_squared_error",
+]  # fmt: skip
+
+
+def half_squared_error(prediction: Any, target: Any, *, inside: bool = False) -> Any:
+    """½·(prediction − target)², whose derivative is prediction − target.
+
+    Args:
+        prediction: a Value or a real number.
+        target: the same.
+        inside: record −, ² and ½· as nodes of their own.
+
+    >>> round(half_squared_error(0.60944600, 0.4), 8)
+    0.02193381
+    """
+    if inside:
+        return 0.5 * values.square(_scalar("prediction", prediction) - _scalar("target", target))
+    return values.half_squared_error(prediction, target)
+
+
+def mean_squared_error(predictions: Any, targets: Any, *, inside: bool = False) -> Any:
+    """(1/n)·Σ (predictionᵢ − targetᵢ)², over the outputs of one example or over examples.
+
+    Args:
+        predictions: a sequence of Values or numbers.
+        targets: a sequence of the same length.
+        inside: record the differences, squares and their mean as nodes of their own.
+
+    Raises ValueError if the lengths differ or nothing is given.
+
+    >>> mean_squared_error([1.0, 2.0], [1.0, 4.0])
+    2.0
+    """
+    ps, ts = _sequence("predictions", predictions), _sequence("targets", targets)
+    _same_length("predictions", ps, "targets", ts)
+    if inside:
+        pairs = zip(ps, ts, strict=True)
+        return values.mean(*[values.square(_scalar("predictions", p) - _scalar("targets", t)) for p, t in pairs])
+    return values.mean_squared_error(*ps, *ts)
+
+
+def binary_cross_entropy(p: Any, y: Any, *, inside: bool = False) -> Any:
+    """−(y·ln p + (1 − y)·ln(1 − p)), in nats: the logistic loss of a probability.
+
+    At y = 1 it is −ln p, at y = 0 −ln(1 − p); both grow without bound as p goes wrong.
+
+    Args:
+        p: the predicted probability of class 1. Outside [0, 1] the loss is nan.
+        y: the target, 0 or 1, or a probability between them.
+        inside: record the logarithms, products and sums as nodes of their own.
+
+    Raises ValueError for a target outside [0, 1].
+
+    >>> round(binary_cross_entropy(0.9, 1), 6), binary_cross_entropy(0.0, 1)
+    (0.105361, inf)
+    """
+    y = _probability("y", y)
+    if inside:
+        p = _scalar("p", p)
+        return -(y * values.log(p) + (1.0 - y) * values.log(1.0 - p))
+    return values.binary_cross_entropy(p, y)
+
+
+def binary_cross_entropy_with_logits(z: Any, y: Any, *, inside: bool = False) -> Any:
+    """binary_cross_entropy(σ(z), y), in nats, without overflow or cancellation; its derivative is σ(z) − y.
+
+    Args:
+        z: the logit, any real number: the weighted sum before the sigmoid.
+        y: the target, 0 or 1, or a probability between them.
+        inside: record the sigmoid and the binary cross-entropy as nodes of their own.
+
+    Raises ValueError for a target outside [0, 1].
+
+    >>> round(binary_cross_entropy_with_logits(0.0, 1), 6), binary_cross_entropy_with_logits(-1000.0, 1)
+    (0.693147, 1000.0)
+    """
+    y = _probability("y", y)
+    if inside:
+        return binary_cross_entropy(values.sigmoid(z), y, inside=True)
+    return values.binary_cross_entropy_with_logits(z, y)
+
+
+def cross_entropy(logits: Any, target: Any, *, inside: bool = False) -> Any:
+    """−Σ qₖ·ln softmax(logits)ₖ, in nats, without overflow or cancellation; its derivative is softmax − q.
+
+    Args:
+        logits: a sequence of scores, one per class.
+        target: the index of the true class, from 0; or a distribution q over the classes (one-hot, say).
+        inside: record ln Σ eˣ and the differences as nodes of their own.
+
+    Raises:
+        IndexError: there is no class of that index.
+        ValueError: a distribution of another length, with negative entries or of another sum than 1; no logits.
+
+    >>> round(cross_entropy([2.0, 1.0, 0.0], 0), 6)
+    0.407606
+    >>> round(cross_entropy([2.0, 1.0, 0.0], [1, 0, 0]), 6)
+    0.407606
+    """
+    scores = _sequence("logits", logits)
+    if _is_distribution(target):
+        q = _distribution("logits", scores, target)
+        if inside:
+            total = values.logsumexp(*scores)
+            return values.sum(*[w * (total - s) for w, s in zip(q, scores, strict=True)])
+        return values.soft_cross_entropy(*scores, *q)
+    k = _class_index(target, len(scores))
+    if inside:
+        return values.logsumexp(*scores) - (values.take(k, *scores) if isinstance(k, Value) else scores[int(k)])
+    return values.cross_entropy(k, *scores)
+
+
+def categorical_cross_entropy(probabilities: Any, target: Any) -> Any:
+    """−Σ qₖ·ln pₖ, in nats, of probabilities; prefer `cross_entropy` where there are logits.
+
+    Args:
+        probabilities: a sequence with one probability per class. That they add up to 1 is not checked.
+        target: the index of the true class, from 0; or a distribution q over the classes.
+
+    Raises as `cross_entropy`.
+
+    >>> round(categorical_cross_entropy([0.2, 0.7, 0.1], 1), 5)
+    0.35667
+    >>> round(categorical_cross_entropy([0.4, 0.4, 0.2], [0, 1, 0]), 5)
+    0.91629
+    """
+    ps = _sequence("probabilities", probabilities)
+    if _is_distribution(target):
+        q = _distribution("probabilities", ps, target)
+        return -values.sum(*[values.xlogy(w, p) for w, p in zip(q, ps, strict=True)])
+    k = _class_index(target, len(ps))
+    return -values.log(values.take(k, *ps) if isinstance(k, Value) else ps[int(k)])
+
+
+def hinge(score: Any, y: Any, *, inside: bool = False) -> Any:
+    """max(0, 1 − y·score): the maximum-margin loss; its derivative where the margin is exactly 1 is 0.
+
+    Args:
+        score: the signed score, any real number.
+        y: the target, −1 or +1 (another number counts as that many times its sign).
+        inside: record the product, difference and maximum as nodes of their own.
+
+    Raises ValueError for a target of 0: labels 0 and 1 become −1 and +1 by 2·y − 1.
+
+    >>> hinge(0.25, 1), hinge(0.25, -1), hinge(3.0, 1)
+    (0.75, 1.25, 0.0)
+    """
+    if not isinstance(y, Value) and _scalar("y", y) == 0.0:
+        raise ValueError("y must be −1 or +1, not 0: labels 0 and 1 become −1 and +1 by 2·y − 1")
+    if inside:
+        return values.relu(1.0 - _scalar("y", y) * _scalar("score", score))
+    return values.hinge(score, y)
+
+
+def mean(losses: Iterable[Any]) -> Any:
+    """The cost: the mean of the losses of the examples, as one node. Its gradient is the mean of their gradients.
+
+    Args:
+        losses: Values or numbers, one per example; any iterable, so a generator will do.
+
+    Raises ValueError if there is none.
+
+    >>> mean(half_squared_error(p, t) for p, t in [(1.0, 0.0), (2.0, 2.0)])
+    0.25
+    """
+    items = _sequence("losses", losses)
+    return values.mean(*items)
+
+
+# ── what the arguments may be ───────────────────────────────────────────────────────────────────
+def _scalar(name: str, x: Any) -> Any:
+    if isinstance(x, Value):
+        return x
+    try:
+        return number(x)
+    except (TypeError, OverflowError) as error:
+        raise type(error)(f"{name} {error}") from None
+
+
+def _sequence(name: str, xs: Any) -> list[Any]:
+    if isinstance(xs, (Value, str)) or not isinstance(xs, Iterable):
+        raise TypeError(f"{name} must be a sequence of Values or numbers, not {type(xs).__name__}: write [x] for one")
+    items = [x if isinstance(x, Value) else _scalar(f"{name}[{i}]", x) for i, x in enumerate(xs)]
+    if not items:
+        raise ValueError(f"{name} is empty: it needs at least one element")
+    return items
+
+
+def _same_length(name: str, xs: list[Any], other: str, ys: list[Any]) -> None:
+    if len(xs) != len(ys):
+        raise ValueError(f"{name} and {other} must have the same length, not {len(xs)} and {len(ys)}")
+
+
+def _probability(name: str, y: Any) -> Any:
+    """A target that is a probability. That of a Value is not looked at: it may be a variable of a recording."""
+    y = _scalar(name, y)
+    if not isinstance(y, Value) and (y < 0.0 or y > 1.0):
+        raise ValueError(f"{name} must be 0, 1 or a probability between them, not {y!r}: map the labels to 0 and 1")
+    return y
+
+
+def _is_distribution(target: Any) -> bool:
+    return not isinstance(target, (Value, str)) and isinstance(target, Iterable) and getattr(target, "shape", None) != ()
+
+
+def _distribution(name: str, xs: list[Any], target: Any) -> list[Any]:
+    q = _sequence("target", target)
+    _same_length(name, xs, "target", q)
+    plain = [w for w in q if not isinstance(w, Value)]
+    for i, w in enumerate(q):
+        if not isinstance(w, Value) and w < 0.0:
+            raise ValueError(f"target[{i}] must be a probability, not {w!r}")
+    if len(plain) == len(q) and abs(math.fsum(plain) - 1.0) > 1e-6:
+        raise ValueError(f"target must add up to 1, not {math.fsum(plain)!r}: divide it by its sum")
+    return q
+
+
+def _class_index(target: Any, classes: int) -> Any:
+    k = _scalar("target", target)
+    if isinstance(k, Value):
+        return k
+    if k - k != 0.0 or k != math.floor(k):
+        raise TypeError(f"target must be the index of a class or a distribution, not {target!r}")
+    if not 0 <= k < classes:
+        raise IndexError(f"target {target!r} is no class: there are {classes}, numbered from 0 to {classes - 1}")
+    return k
