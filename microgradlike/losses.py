@@ -3,8 +3,7 @@
 Numbers in, float out; with a Value among the arguments, a Value. Predictions that make no sense give what IEEE 754
 gives (log(0) is −inf, a probability of 2 gives nan) and never raise; targets that make no sense are an error.
 
-`inside=True` records the textbook formula as separate nodes instead, to see the chain rule at work in it. Its
-value is the same up to rounding, but only the one node is accurate and free of overflow at extreme inputs.
+A picture shows a loss as one card, or opens it (`mg.draw(loss, inside=True)`).
 """
 
 from __future__ import annotations
@@ -21,29 +20,25 @@ __all__ = [
 ]  # fmt: skip
 
 
-def half_squared_error(prediction: Any, target: Any, *, inside: bool = False) -> Any:
+def half_squared_error(prediction: Any, target: Any) -> Any:
     """½·(prediction − target)², whose derivative is prediction − target.
 
     Args:
         prediction: a Value or a real number.
         target: the same.
-        inside: record −, ² and ½· as nodes of their own.
 
     >>> round(half_squared_error(0.60944600, 0.4), 8)
     0.02193381
     """
-    if inside:
-        return 0.5 * values.square(_scalar("prediction", prediction) - _scalar("target", target))
     return values.half_squared_error(prediction, target)
 
 
-def mean_squared_error(predictions: Any, targets: Any, *, inside: bool = False) -> Any:
+def mean_squared_error(predictions: Any, targets: Any) -> Any:
     """(1/n)·Σ (predictionᵢ − targetᵢ)², over the outputs of one example or over examples.
 
     Args:
         predictions: a sequence of Values or numbers.
         targets: a sequence of the same length.
-        inside: record the differences, squares and their mean as nodes of their own.
 
     Raises ValueError if the lengths differ or nothing is given.
 
@@ -52,13 +47,10 @@ def mean_squared_error(predictions: Any, targets: Any, *, inside: bool = False) 
     """
     ps, ts = _sequence("predictions", predictions), _sequence("targets", targets)
     _same_length("predictions", ps, "targets", ts)
-    if inside:
-        pairs = zip(ps, ts, strict=True)
-        return values.mean(*[values.square(_scalar("predictions", p) - _scalar("targets", t)) for p, t in pairs])
     return values.mean_squared_error(*ps, *ts)
 
 
-def binary_cross_entropy(p: Any, y: Any, *, inside: bool = False) -> Any:
+def binary_cross_entropy(p: Any, y: Any) -> Any:
     """−(y·ln p + (1 − y)·ln(1 − p)), in nats: the logistic loss of a probability.
 
     At y = 1 it is −ln p, at y = 0 −ln(1 − p); both grow without bound as p goes wrong.
@@ -66,7 +58,6 @@ def binary_cross_entropy(p: Any, y: Any, *, inside: bool = False) -> Any:
     Args:
         p: the predicted probability of class 1. Outside [0, 1] the loss is nan.
         y: the target, 0 or 1, or a probability between them.
-        inside: record the logarithms, products and sums as nodes of their own.
 
     Raises ValueError for a target outside [0, 1].
 
@@ -74,19 +65,15 @@ def binary_cross_entropy(p: Any, y: Any, *, inside: bool = False) -> Any:
     (0.105361, inf)
     """
     y = _probability("y", y)
-    if inside:
-        p = _scalar("p", p)
-        return -(y * values.log(p) + (1.0 - y) * values.log(1.0 - p))
     return values.binary_cross_entropy(p, y)
 
 
-def binary_cross_entropy_with_logits(z: Any, y: Any, *, inside: bool = False) -> Any:
+def binary_cross_entropy_with_logits(z: Any, y: Any) -> Any:
     """binary_cross_entropy(σ(z), y), in nats, without overflow or cancellation; its derivative is σ(z) − y.
 
     Args:
         z: the logit, any real number: the weighted sum before the sigmoid.
         y: the target, 0 or 1, or a probability between them.
-        inside: record the sigmoid and the binary cross-entropy as nodes of their own.
 
     Raises ValueError for a target outside [0, 1].
 
@@ -94,18 +81,15 @@ def binary_cross_entropy_with_logits(z: Any, y: Any, *, inside: bool = False) ->
     (0.693147, 1000.0)
     """
     y = _probability("y", y)
-    if inside:
-        return binary_cross_entropy(values.sigmoid(z), y, inside=True)
     return values.binary_cross_entropy_with_logits(z, y)
 
 
-def cross_entropy(logits: Any, target: Any, *, inside: bool = False) -> Any:
+def cross_entropy(logits: Any, target: Any) -> Any:
     """−Σ qₖ·ln softmax(logits)ₖ, in nats, without overflow or cancellation; its derivative is softmax − q.
 
     Args:
         logits: a sequence of scores, one per class.
         target: the index of the true class, from 0; or a distribution q over the classes (one-hot, say).
-        inside: record ln Σ eˣ and the differences as nodes of their own.
 
     Raises:
         IndexError: there is no class of that index.
@@ -119,13 +103,7 @@ def cross_entropy(logits: Any, target: Any, *, inside: bool = False) -> Any:
     scores = _sequence("logits", logits)
     if _is_distribution(target):
         q = _distribution("logits", scores, target)
-        if inside:
-            total = values.logsumexp(*scores)
-            return values.sum(*[w * (total - s) for w, s in zip(q, scores, strict=True)])
-        return values.soft_cross_entropy(*scores, *q)
-    k = _class_index(target, len(scores))
-    if inside:
-        return values.logsumexp(*scores) - (values.take(k, *scores) if isinstance(k, Value) else scores[int(k)])
+        k = _class_index(target, len(scores))
     return values.cross_entropy(k, *scores)
 
 
@@ -151,13 +129,12 @@ def categorical_cross_entropy(probabilities: Any, target: Any) -> Any:
     return -values.log(values.take(k, *ps) if isinstance(k, Value) else ps[int(k)])
 
 
-def hinge(score: Any, y: Any, *, inside: bool = False) -> Any:
+def hinge(score: Any, y: Any) -> Any:
     """max(0, 1 − y·score): the maximum-margin loss; its derivative where the margin is exactly 1 is 0.
 
     Args:
         score: the signed score, any real number.
         y: the target, −1 or +1 (another number counts as that many times its sign).
-        inside: record the product, difference and maximum as nodes of their own.
 
     Raises ValueError for a target of 0: labels 0 and 1 become −1 and +1 by 2·y − 1.
 
@@ -166,8 +143,6 @@ def hinge(score: Any, y: Any, *, inside: bool = False) -> Any:
     """
     if not isinstance(y, Value) and _scalar("y", y) == 0.0:
         raise ValueError("y must be −1 or +1, not 0: labels 0 and 1 become −1 and +1 by 2·y − 1")
-    if inside:
-        return values.relu(1.0 - _scalar("y", y) * _scalar("score", score))
     return values.hinge(score, y)
 
 

@@ -310,7 +310,7 @@ class Adagrad(Optimizer):
         (rate,) = c
         (total,) = state
         total = total + g * g
-        return x - rate * m.divide(g, m.sqrt(total) + self.eps), total
+        return x - m.divide(rate * g, m.sqrt(total) + self.eps), total
 
 
 class RMSprop(Optimizer):
@@ -363,10 +363,11 @@ class RMSprop(Optimizer):
         if self.centered:
             mean = _lerp(mean, g, 1.0 - self.rho)
             spread = square - mean * mean
-        direction = m.divide(g, m.sqrt(spread) + self.eps)
-        if self.momentum:
-            direction = velocity = self.momentum * velocity + direction
-        return x - rate * direction, square, mean, velocity
+        spread = m.sqrt(spread) + self.eps
+        if not self.momentum:
+            return x - m.divide(rate * g, spread), square, mean, velocity
+        velocity = self.momentum * velocity + m.divide(g, spread)
+        return x - rate * velocity, square, mean, velocity
 
 
 class Adadelta(Optimizer):
@@ -470,7 +471,7 @@ class Adam(Optimizer):
         if self.amsgrad:
             largest = m.maximum(largest, square)
         spread = m.divide(m.sqrt(largest if self.amsgrad else square), correction) + self.eps
-        return shrink * x - rate * m.divide(mean, spread), mean, square, largest
+        return shrink * x - m.divide(rate * mean, spread), mean, square, largest
 
 
 class AdamW(Adam):
@@ -574,7 +575,7 @@ class Nadam(Optimizer):
         mean = _lerp(mean, g, 1.0 - beta1)
         square = beta2 * square + (1.0 - beta2) * g * g
         spread = m.sqrt(m.divide(square, correction)) + self.eps
-        return x - rate_now * m.divide(g, spread) - rate_ahead * m.divide(mean, spread), mean, square
+        return x - m.divide(rate_now * g, spread) - m.divide(rate_ahead * mean, spread), mean, square
 
 
 def clip_grad_norm(parameters: Iterable[Value], max_norm: float, *, eps: float = 1e-6) -> float:

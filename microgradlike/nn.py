@@ -1,0 +1,386 @@
+"""Networks made of Values: Parameter, Module, Neuron, Layer, MLP and how weights begin. No losses, no training.
+
+The shapes, and the order of the parameters, are micrograd's: a neuron's weights and then its bias, neuron by
+neuron, layer by layer. A neuron is one `dot` node, w₁·x₁ + … + wₙ·xₙ + b·1, and one node for its activation: the
+bias is the weight of an input that is always 1, so that the sum is rounded once, a picture shows one card per
+neuron, and a compiled layer is one matrix product.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from .checks import choice, flag, integer
+from .engine import Value, values
+from .ops import TABLE, Op
+
+__all__ = ["MLP", "Layer", "Module", "Neuron", "Parameter", "activations", "initializers"]
+
+Activation = str | Callable[[Any], Any] | None
+
+
+class Parameter(Value):
+    """A leaf Value that training moves. Modules find it by its type; pictures draw it in its own colour.
+
+    >>> Parameter(0.5, "w1")
+    Parameter(data=0.5, grad=0.0, label='w1')
+    """
+
+    __slots__ = ()
+    kind = "parameter"
+
+
+class Module:
+    """Anything with parameters. A subclass sets attributes and defines `__call__`; the rest is found.
+
+    Parameters are the `Parameter`s in attributes, in Modules in attributes, and in lists, tuples and dicts of them,
+    in the order in which they were assigned; names are the paths to them. A shared one counts once.
+
+    >>> class Line(Module):
+    ...     def __init__(self):
+    ...         self.slope, self.start = Parameter(2.0), Parameter(1.0)
+    ...
+    ...     def __call__(self, x):
+    ...         return self.slope * x + self.start
+    >>> line = Line()
+    >>> line(3).data, [name for name, _ in line.named_parameters()], line
+    (7.0, ['slope', 'start'], Line(2 parameters))
+    """
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """(name, parameter) for each, in order; a name is a path such as `layers.0.neurons.2.w.1`."""
+        seen: set[int] = set()
+        stack: list[tuple[str, Any]] = [("", self)]
+        while stack:
+            path, thing = stack.pop()
+            if isinstance(thing, Parameter):
+                if id(thing) not in seen:
+                    seen.add(id(thing))
+                    yield path, thing
+                continue
+            if isinstance(thing, Module):
+                if id(thing) in seen:
+                    continue
+                seen.add(id(thing))
+                inside: Iterable[tuple[Any, Any]] = vars(thing).items()
+            elif isinstance(thing, dict):
+                inside = thing.items()
+            elif isinstance(thing, (list, tuple)):
+                inside = enumerate(thing)
+            else:
+                continue
+            prefix = f"{path}." if path else ""
+            stack.extend(reversed([(f"{prefix}{name}", part) for name, part in inside]))
+
+    def parameters(self) -> list[Parameter]:
+        """All parameters, in order."""
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def zero_grad(self) -> None:
+        """Sets the gradient of every parameter to 0."""
+        for parameter in self.parameters():
+            parameter.grad = 0.0
+
+    def state_dict(self) -> dict[str, float]:
+        """The number of every parameter by its name: plain data, to keep or save."""
+        return {name: parameter.data for name, parameter in self.named_parameters()}
+
+    def load_state_dict(self, saved: dict[str, float]) -> None:
+        """Sets every parameter to what `state_dict` gave for it.
+
+        Raises ValueError that lists the missing and the unknown names, and then changes nothing.
+        """
+        named = dict(self.named_parameters())
+        missing, unknown = sorted(named.keys() - saved.keys()), sorted(saved.keys() - named.keys())
+        if missing or unknown:
+            raise ValueError(
+                f"the state does not fit {self!r}: missing {missing[:5] or 'nothing'}, unknown {unknown[:5] or 'nothing'}"
+            )
+        fresh = {name: Value(saved[name]).data for name in named}  # refuses what is no real number
+        for name, parameter in named.items():
+            parameter.data = fresh[name]
+
+    def save(self, path: Any) -> None:
+        """Writes the module to a JSON file that `microgradlike.load` reads back, exact to the bit. See saving.py."""
+        from .saving import save
+
+        save(self, path)
+
+    def __call__(self, x: Any) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} must define __call__")
+
+    def _summary(self) -> str:
+        return ""
+
+    def __repr__(self) -> str:
+        count, summary = len(self.parameters()), self._summary()
+        return f"{type(self).__name__}({summary}{', ' if summary else ''}{count} parameter{'s' * (count != 1)})"
+
+
+class Neuron(Module):
+    """activation(w₁·x₁ + … + wₙ·xₙ + b), recorded as one dot node and one for the activation.
+
+    Args:
+        n_inputs: how many inputs it has, at least 1.
+        activation: a name from `activations()`, a function of one Value, or None for none.
+        bias: whether it has a bias, which starts at 0.
+        initializer: how its weights start, a name from `initializers()`; None suits the activation.
+        seed: an int, a `random.Random`, or None for Python's global generator.
+
+    Attributes: `w`, the list of weights; `b`, the bias or None.
+
+    >>> neuron = Neuron(2, "sigmoid", seed=0)
+    >>> neuron.w[0].data, neuron.w[1].data, neuron.b.data = 1.0, 2.0, -0.5
+    >>> neuron([0.25, 0.125]).data
+    0.5
+    """
+
+    def __init__(
+        self,
+        n_inputs: int,
+        activation: Activation = "relu",
+        *,
+        bias: bool = True,
+        initializer: str | None = None,
+        seed: int | random.Random | None = None,
+    ):
+        n_inputs = integer("n_inputs", n_inputs)
+        draw = _drawer(initializer, activation, n_inputs, 1, seed)
+        self._build(n_inputs, activation, flag("bias", bias), draw, "")
+
+    def _build(self, n_inputs: int, activation: Activation, bias: bool, draw: Callable[[], float], place: str) -> None:
+        separator = "." if place else ""
+        self.w = [Parameter(draw(), f"w{place}{separator}{i}") for i in range(1, n_inputs + 1)]
+        self.b = Parameter(0.0, f"b{place}") if bias else None
+        self.activation = _checked_activation(activation)
+
+    def __call__(self, x: Sequence[Any]) -> Any:
+        """The neuron's output for inputs `x`: Values or numbers."""
+        return self._respond(_inputs(x, len(self.w), self))
+
+    def _respond(self, x: list[Any]) -> Any:
+        z = values.dot(*self.w, *x) if self.b is None else values.dot(*self.w, self.b, *x, 1.0)
+        return z if self.activation is None else _activate(self.activation, z)
+
+    def _summary(self) -> str:
+        return f"{len(self.w)} → 1{_word(self.activation)}{'' if self.b is not None else ', no bias'}"
+
+
+class Layer(Module):
+    """Neurons side by side on the same inputs: the list of their outputs.
+
+    Arguments as for Neuron, with `n_outputs` neurons; `activation` may also be "softmax" or "log_softmax", which
+    work on all outputs together.
+
+    >>> layer = Layer(2, 3, "tanh", seed=0)
+    >>> len(layer([1.0, 2.0])), layer
+    (3, Layer(2 → 3 tanh, 9 parameters))
+    """
+
+    def __init__(
+        self,
+        n_inputs: int,
+        n_outputs: int,
+        activation: Activation = "relu",
+        *,
+        bias: bool = True,
+        initializer: str | None = None,
+        seed: int | random.Random | None = None,
+    ):
+        self._build(n_inputs, n_outputs, activation, bias, initializer, seed, "")
+
+    def _build(
+        self, n_inputs: int, n_outputs: int, activation: Activation, bias: bool, initializer: str | None,
+        seed: int | random.Random | None, place: str,
+    ) -> None:  # fmt: skip
+        n_inputs, n_outputs = integer("n_inputs", n_inputs), integer("n_outputs", n_outputs)
+        draw = _drawer(initializer, activation, n_inputs, n_outputs, seed)
+        self.activation = activation if activation in _JOINT else _checked_activation(activation)
+        self.neurons: list[Neuron] = []
+        for j in range(1, n_outputs + 1):
+            neuron = Neuron.__new__(Neuron)
+            alone = None if activation in _JOINT else activation
+            neuron._build(n_inputs, alone, flag("bias", bias), draw, f"{place}{'.' if place else ''}{j}")
+            self.neurons.append(neuron)
+
+    def __call__(self, x: Sequence[Any]) -> list[Any]:
+        """The outputs for inputs `x`: Values or numbers."""
+        x = _inputs(x, len(self.neurons[0].w), self)
+        outputs = [neuron._respond(x) for neuron in self.neurons]
+        return _together(str(self.activation), outputs) if self.activation in _JOINT else outputs
+
+    def _summary(self) -> str:
+        neuron = self.neurons[0]
+        shape = f"{len(neuron.w)} → {len(self.neurons)}{_word(self.activation)}"
+        return shape if neuron.b is not None else f"{shape}, no bias"
+
+
+class MLP(Module):
+    """A multi-layer perceptron: layers one after the other, each fully connected to the one before.
+
+    Args:
+        n_inputs: how many features an example has.
+        sizes: the width of each layer, the output layer's last.
+        activation: of the hidden layers: a name from `activations()`, a function of one Value, or None.
+        output_activation: of the last layer: the same choices, and "softmax" or "log_softmax". The default "auto" is
+            the sigmoid in a network of sigmoids (the classical one of the texts, whose outputs lie between 0 and 1)
+            and none in every other, as in micrograd: such a network gives scores, or logits, of any size.
+        bias: whether neurons have biases, which start at 0.
+        initializer: how weights start, a name from `initializers()`. None means He for the ReLU family and Glorot
+            for other activations; "uniform", from −1 to 1, is micrograd's.
+        seed: an int, a `random.Random`, or None for Python's global generator.
+
+    Raises TypeError or ValueError that names the argument; an unknown name is answered with the near ones.
+
+    >>> net = MLP(2, [16, 16, 1], seed=0)
+    >>> net
+    MLP(2 → 16 relu → 16 relu → 1, 337 parameters)
+    >>> len(net([0.5, -1.0]))                           # a list, also for one output: net(x)[0]
+    1
+    """
+
+    def __init__(
+        self,
+        n_inputs: int,
+        sizes: Sequence[int],
+        activation: Activation = "relu",
+        *,
+        output_activation: Activation = "auto",
+        bias: bool = True,
+        initializer: str | None = None,
+        seed: int | random.Random | None = None,
+    ):
+        if isinstance(sizes, (str, int)) or not len(sizes):
+            raise ValueError(f"sizes must list the width of each layer, say [16, 1], not {sizes!r}")
+        if activation in _JOINT:
+            raise ValueError(f"activation {activation!r} is for the last layer: pass it as output_activation")
+        if output_activation == "auto":
+            output_activation = "sigmoid" if activation == "sigmoid" else None
+        widths = [integer("n_inputs", n_inputs), *(integer(f"sizes[{i}]", size) for i, size in enumerate(sizes))]
+        self.activation, self.output_activation = activation, output_activation
+        generator = _generator(seed)
+        self.layers: list[Layer] = []
+        for number, (fan_in, fan_out) in enumerate(zip(widths, widths[1:], strict=False), 1):
+            layer = Layer.__new__(Layer)
+            last = number == len(sizes)
+            layer._build(
+                fan_in, fan_out, output_activation if last else activation, bias, initializer, generator, str(number)
+            )
+            self.layers.append(layer)
+
+    def __call__(self, x: Sequence[Any]) -> list[Any]:
+        """The outputs of the last layer for inputs `x`: Values or numbers."""
+        for layer in self.layers:
+            x = layer(x)
+        return x  # type: ignore[return-value]  # a list, of the last layer
+
+    def _summary(self) -> str:
+        parts = [str(len(self.layers[0].neurons[0].w))]
+        parts += [f"{len(layer.neurons)}{_word(layer.activation)}" for layer in self.layers]
+        return " → ".join(parts) + ("" if self.layers[0].neurons[0].b is not None else ", no bias")
+
+
+# ── activations ─────────────────────────────────────────────────────────────────────────────────
+_JOINT = ("softmax", "log_softmax")  # these work on all outputs of a layer together
+_NONE = ("linear", "identity", "none")
+
+
+def _is_activation(row: Op) -> bool:
+    return row.public and not row.loss and row.differentiable and row.arity == 1 + len(row.defaults)
+
+
+def activations() -> list[str]:
+    """The names an activation can have: every differentiable row of the table that takes one number.
+
+    Rows with a parameter (leaky_relu, elu, celu) use its default; pass a function for another value:
+    `activation=lambda z: mg.leaky_relu(z, slope=0.2)`.
+
+    >>> {"relu", "sigmoid", "tanh", "gelu", "leaky_relu", "sin"} <= set(activations())
+    True
+    """
+    return [name for name, row in TABLE.items() if _is_activation(row)]
+
+
+def _checked_activation(activation: Activation) -> Activation:
+    if activation is None or callable(activation):
+        return activation
+    name = choice("activation", activation, [*activations(), *_NONE])
+    return None if name in _NONE else name
+
+
+def _activate(activation: str | Callable[[Any], Any], z: Any) -> Any:
+    return getattr(values, activation)(z) if isinstance(activation, str) else activation(z)
+
+
+def _together(name: str, zs: list[Any]) -> list[Any]:
+    function = getattr(values, name)
+    return [function(float(k), *zs) for k in range(len(zs))]
+
+
+def _word(activation: Activation) -> str:
+    if activation is None:
+        return ""
+    return f" {activation if isinstance(activation, str) else getattr(activation, '__name__', 'custom')}"
+
+
+# ── how weights begin ───────────────────────────────────────────────────────────────────────────
+Initializer = Callable[[random.Random, int, int], float]
+_GLOROT_UNIFORM: Initializer = lambda rng, fan_in, fan_out: _uniform(rng, math.sqrt(6.0 / (fan_in + fan_out)))  # noqa: E731
+_GLOROT_NORMAL: Initializer = lambda rng, fan_in, fan_out: rng.gauss(0.0, math.sqrt(2.0 / (fan_in + fan_out)))  # noqa: E731
+_INITIALIZERS: dict[str, Initializer] = {
+    "glorot_uniform": _GLOROT_UNIFORM,
+    "glorot_normal": _GLOROT_NORMAL,
+    "xavier_uniform": _GLOROT_UNIFORM,
+    "xavier_normal": _GLOROT_NORMAL,
+    "he_uniform": lambda rng, fan_in, fan_out: _uniform(rng, math.sqrt(6.0 / fan_in)),
+    "he_normal": lambda rng, fan_in, fan_out: rng.gauss(0.0, math.sqrt(2.0 / fan_in)),
+    "lecun_normal": lambda rng, fan_in, fan_out: rng.gauss(0.0, math.sqrt(1.0 / fan_in)),
+    "uniform": lambda rng, fan_in, fan_out: _uniform(rng, 1.0),
+    "zeros": lambda rng, fan_in, fan_out: 0.0,
+}
+_HE = ("relu", "leaky_relu", "elu", "celu", "silu", "mish", "gelu", "gelu_tanh", "softplus")
+
+
+def initializers() -> list[str]:
+    """The names an initializer can have.
+
+    With n inputs and m outputs of a layer, uniform ones draw from (−limit, limit), normal ones with mean 0 and a
+    standard deviation: glorot (also called xavier) limit √(6/(n + m)), deviation √(2/(n + m)), Glorot & Bengio
+    2010; he √(6/n), √(2/n), He et al. 2015, arXiv:1502.01852; lecun_normal √(1/n), LeCun et al. 1998; uniform 1.
+
+    >>> initializers()[:2]
+    ['glorot_uniform', 'glorot_normal']
+    """
+    return list(_INITIALIZERS)
+
+
+def _uniform(rng: random.Random, limit: float) -> float:
+    return rng.uniform(-limit, limit)
+
+
+def _generator(seed: Any) -> Any:
+    """A generator: the one given, a new one from an int, or the module `random`, whose functions share one."""
+    if seed is None:
+        return random
+    return seed if seed is random or isinstance(seed, random.Random) else random.Random(integer("seed", seed, 0))
+
+
+def _drawer(
+    initializer: str | None, activation: Activation, fan_in: int, fan_out: int, seed: Any
+) -> Callable[[], float]:
+    if initializer is None:
+        initializer = "he_uniform" if activation in _HE else "lecun_normal" if activation == "selu" else "glorot_uniform"
+    draw, rng = _INITIALIZERS[choice("initializer", initializer, _INITIALIZERS)], _generator(seed)
+    return lambda: draw(rng, fan_in, fan_out)
+
+
+def _inputs(x: Any, count: int, module: Module) -> list[Any]:
+    if isinstance(x, (str, Value)) or not isinstance(x, Iterable):
+        raise TypeError(f"x must be a sequence of {count} Values or numbers, not {type(x).__name__}")
+    items = x.tolist() if hasattr(x, "tolist") else list(x)
+    if len(items) != count:
+        raise ValueError(f"x has {len(items)} elements, but {type(module).__name__} takes {count}")
+    return items
