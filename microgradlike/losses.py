@@ -102,9 +102,8 @@ def cross_entropy(logits: Any, target: Any) -> Any:
     """
     scores = _sequence("logits", logits)
     if _is_distribution(target):
-        q = _distribution("logits", scores, target)
-        k = _class_index(target, len(scores))
-    return values.cross_entropy(k, *scores)
+        return values.soft_cross_entropy(*scores, *_distribution("logits", scores, target))
+    return values.cross_entropy(_class_index(target, len(scores)), *scores)
 
 
 def categorical_cross_entropy(probabilities: Any, target: Any) -> Any:
