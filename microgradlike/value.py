@@ -51,9 +51,11 @@ COMPILED = cython.compiled
 ADD, SUBTRACT, MULTIPLY, NEGATIVE, RELU = (TABLE[_] for _ in ("add", "subtract", "multiply", "negative", "relu"))
 DIVIDE, POW = TABLE["divide"], TABLE["pow"]
 
-_epoch: cython.longlong = 0  # how many times any leaf's data was assigned: tells whether a graph is stale
-_stamp: cython.longlong = 0  # marks of a sort: `_stamp` entered, `_stamp + 1` placed; a new pair for each sort
-_special: cython.longlong = 0  # how many contexts below are open in any thread; 0 on the fast path
+_epoch = 0  # how many times any leaf's data was assigned: tells whether a graph is stale
+_stamp = 0  # the number of the last sort, which marks the nodes that it has placed
+_newest = 0  # of that sort: the epoch of the leaf that was assigned last, ...
+_oldest = 0  # ... and of the oldest node; only if the leaf is newer can the graph be stale
+_special = 0  # how many contexts below are open in any thread; 0 on the fast path
 _observer: Any = None  # told when Python branches on a Value or reads its data (compile's recording)
 _lock = threading.RLock()  # one sweep at a time: sweeps share the scratch fields of leaves
 
@@ -69,11 +71,11 @@ class _Modes(threading.local):
 
 _modes = _Modes()
 _queue: list[Any] = []  # operands of dying nodes, see Value.__dealloc__
-_draining: bool = False
+_draining = False
 
 
 @cython.no_gc
-@cython.freelist(8192)
+@cython.freelist(65536)
 @cython.cclass
 class Value:
     """A float64 that records the computation it takes part in.
@@ -232,7 +234,8 @@ class Value:
                 return other
         v: Value = Value.__new__(Value)
         if type(other) is float:
-            v._data = self._data + other
+            c: cython.double = other
+            v._data = self._data + c
         else:
             y: Value = other
             v._data = self._data + y._data
@@ -252,7 +255,8 @@ class Value:
                 return other
         v: Value = Value.__new__(Value)
         if type(other) is float:
-            v._data = self._data * other
+            c: cython.double = other
+            v._data = self._data * c
         else:
             y: Value = other
             v._data = self._data * y._data
@@ -457,12 +461,13 @@ def _release(node: Value) -> object:
     b = node._b
     node._a = None
     node._b = None
-    if a is not None:
+    # An operand that others hold lives on. One that only this node held (and `a` or `b`, now) waits in the queue.
+    if Py_REFCNT(a) == 1:  # noqa: F821  (value.pxd imports it)
         _queue.append(a)
-    if b is not None:
+    if Py_REFCNT(b) == 1:  # noqa: F821
         _queue.append(b)
     a = b = None
-    if not _draining:
+    if not _draining and _queue:
         _draining = True
         while _queue:
             _queue.pop()
@@ -514,6 +519,7 @@ def _noticed(v: Value) -> Any:
     return v
 
 
+@cython.cfunc
 def _operand(x: Any) -> Any:
     """x as an operand: a Value, or an exact float; NotImplemented if it is no real number."""
     if type(x) is float or isinstance(x, Value):
@@ -728,42 +734,57 @@ def topological_order(roots: Any) -> list[Value]:
 
 @cython.cfunc
 def _sort(roots: list) -> list:  # type: ignore[type-arg]
-    global _stamp
-    _stamp += 2
-    entered: cython.longlong = _stamp
-    placed: cython.longlong = _stamp + 1
+    """Depth first, by a stack of our own: a node stays on it until all its operands are placed."""
+    global _stamp, _newest, _oldest
+    _stamp += 1
+    placed: cython.longlong = _stamp
+    newest: cython.longlong = 0
+    oldest: cython.longlong = _epoch
     order: list = []  # type: ignore[type-arg]
     stack: list = roots[::-1]  # type: ignore[type-arg]
+    waits: bool
     node: Value
     x: Value
     while stack:
-        node = stack.pop()
+        node = stack[-1]
         if node._mark == placed:
+            stack.pop()
             continue
-        if node._row is None or node._mark == entered:
-            node._mark = placed
-            node._cot = 0.0
-            order.append(node)
-            continue
-        node._mark = entered
-        stack.append(node)
         a = node._a
-        if type(a) is tuple:
-            for b in reversed(a):
-                if type(b) is not float:
+        if a is None:
+            if node._epoch > newest:
+                newest = node._epoch
+        else:
+            waits = False
+            b = node._b
+            if type(a) is tuple:
+                for b in reversed(a):
+                    if type(b) is not float:
+                        x = b
+                        if x._mark != placed:
+                            stack.append(x)
+                            waits = True
+            else:
+                if b is not None and type(b) is not float:
                     x = b
                     if x._mark != placed:
                         stack.append(x)
-        else:
-            b = node._b
-            if b is not None and type(b) is not float:
-                x = b
-                if x._mark != placed:
-                    stack.append(x)
-            if type(a) is not float:
-                x = a
-                if x._mark != placed:
-                    stack.append(x)
+                        waits = True
+                if type(a) is not float:
+                    x = a
+                    if x._mark != placed:
+                        stack.append(x)
+                        waits = True
+            if waits:
+                continue
+            if node._epoch < oldest:
+                oldest = node._epoch
+        stack.pop()
+        node._mark = placed
+        node._cot = 0.0
+        order.append(node)
+    _newest = newest
+    _oldest = oldest
     return order
 
 
@@ -771,12 +792,14 @@ def _sort(roots: list) -> list:  # type: ignore[type-arg]
 def _sweep(roots: list, gradients: list) -> list:  # type: ignore[type-arg]
     """Fill `_cot` with d(Σ gradient·root)/d(node) for every node the roots depend on; return them, sorted."""
     order: list = _sort(roots)  # type: ignore[type-arg]
-    _check_fresh(order)
+    if _newest > _oldest:
+        _check_fresh(order)
     watched: bool = _special != 0 and _modes.inspector is not None
     node: Value
     x: Value
     y: Value
     g: cython.double
+    c: cython.double
     for node, g in zip(roots, gradients):  # noqa: B905  (made by one caller, the same length)
         node._cot += g
     for node in reversed(order):
@@ -793,10 +816,12 @@ def _sweep(roots: list, gradients: list) -> list:  # type: ignore[type-arg]
         elif row is MULTIPLY:
             if type(a) is float:
                 y = b
-                y._cot += g * a
+                c = a
+                y._cot += g * c
             elif type(b) is float:
                 x = a
-                x._cot += g * b
+                c = b
+                x._cot += g * c
             else:
                 x = a
                 y = b
@@ -868,17 +893,7 @@ def _inspected(node: Value, g: float) -> None:
 
 def _check_fresh(order: list) -> None:  # type: ignore[type-arg]
     """Refuse a graph with a leaf whose data was assigned after a node was computed from it."""
-    newest: cython.longlong = 0
-    oldest: cython.longlong = _epoch
     node: Value
-    for node in order:
-        if node._row is None:
-            if node._epoch > newest:
-                newest = node._epoch
-        elif node._epoch < oldest:
-            oldest = node._epoch
-    if newest <= oldest:
-        return
     x: Value
     for node in order:
         for operand in node.args:
@@ -922,11 +937,15 @@ def _commit(order: list) -> None:  # type: ignore[type-arg]
 
 def cotangents(roots: list[Any], gradients: list[float], wrt: Sequence[Value]) -> list[float]:
     """Σ gradient·d(root)/d(x) for every x of `wrt`, as floats; no grad is touched."""
+    v: Value
+    found: list = []  # type: ignore[type-arg]
     with _lock:
         for v in wrt:
             v._mark = 0
         _sweep(list(roots), list(gradients))
-        return [v._cot if v._mark == _stamp + 1 else 0.0 for v in wrt]
+        for v in wrt:
+            found.append(v._cot if v._mark != 0 else 0.0)  # noqa: PERF401  (compiled, a comprehension is untyped)
+    return found
 
 
 # ── contexts ────────────────────────────────────────────────────────────────────────────────────

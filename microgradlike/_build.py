@@ -1,0 +1,57 @@
+"""How installing compiles value.py to the extension `microgradlike._value`, and does without where it cannot.
+
+setuptools calls this (pyproject.toml names it); the package never imports it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Any
+
+from setuptools import Extension
+from setuptools.command.build_ext import build_ext
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class BuildExtension(build_ext):
+    """Cythonizes a copy of value.py under the name `_value`; without Cython or a compiler, skips it and says so."""
+
+    def initialize_options(self) -> None:
+        super().initialize_options()
+        self.distribution.ext_modules = [Extension("microgradlike._value", ["microgradlike/value.py"], optional=True)]
+
+    def build_extension(self, ext: Any) -> None:
+        if os.environ.get("MICROGRADLIKE_ENGINE") == "python":
+            self.warn("MICROGRADLIKE_ENGINE=python: the compiled engine is not built")
+            return
+        try:
+            ext.sources = [self._translated()]
+            super().build_extension(ext)
+        except Exception as error:  # whatever is missing, the plain engine works
+            self.warn(f"the compiled engine was not built, the plain one will run: {error}")
+
+    def _translated(self) -> str:
+        from Cython.Build import cythonize
+
+        folder = os.path.join(self.build_temp, "microgradlike")
+        os.makedirs(folder, exist_ok=True)
+        source = os.path.join(folder, "_value.py")
+        # A copy under another name: an extension named `value` would shadow value.py and later edits of it.
+        shutil.copyfile(os.path.join(HERE, "value.py"), source)
+        shutil.copyfile(os.path.join(HERE, "value.pxd"), source[:-3] + ".pxd")
+        open(os.path.join(folder, "__init__.py"), "w").close()
+        extension = Extension("microgradlike._value", [source])
+        directives = {"language_level": "3", "annotation_typing": True, "cdivision": False, "binding": True}
+        (translated,) = cythonize([extension], compiler_directives=directives, quiet=True, force=True)
+        return str(translated.sources[0])
+
+    def copy_extensions_to_source(self) -> None:
+        try:
+            super().copy_extensions_to_source()
+        except Exception as error:
+            self.warn(f"no compiled engine to put beside the source: {error}")
+
+    def get_outputs(self) -> list[str]:
+        return [path for path in super().get_outputs() if os.path.exists(path)]
