@@ -14,12 +14,12 @@ _NAMES = {
     "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh", "rint": "round", "mod": "remainder",
 }  # fmt: skip
 
-_COMPARISONS = {
+_COMPARISONS: dict[str, Any] = {
     "less": operator.lt, "less_equal": operator.le, "greater": operator.gt, "greater_equal": operator.ge,
     "equal": operator.is_, "not_equal": operator.is_not,
 }  # fmt: skip
 
-_TESTS = {
+_TESTS: dict[str, Any] = {
     "isnan": lambda x: x != x,
     "isinf": lambda x: x in (float("inf"), float("-inf")),
     "isfinite": lambda x: x - x == 0.0,

@@ -26,18 +26,19 @@ else:
             ) from None
         from . import value as _engine
 
-compiled: bool = _engine.COMPILED
+compiled: bool = _engine.COMPILED  # type: ignore[has-type]
 
 GraphError = _engine.GraphError
 Value = _engine.Value
 check_fresh = _engine.check_fresh
 cotangents = _engine.cotangents
+epoch = _engine.epoch
 inspecting = _engine.inspecting
 no_grad = _engine.no_grad
 number = _engine.number
 record = _engine.record
 recorder = _engine.recorder
-recording = _engine.recording
+recording = _engine.recording  # type: ignore[has-type]
 restore = _engine.restore
 topological_order = _engine.topological_order
-values = _engine.values
+values = _engine.values  # type: ignore[has-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 
@@ -24,9 +25,7 @@ def flatten(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
 
 def _shape(tree: Any, leaves: list[Any]) -> Any:
     if isinstance(tree, dict):
-        return (lambda items, kind=type(tree), keys=list(tree): _dict(kind, keys, items)), [
-            _shape(x, leaves) for x in tree.values()
-        ]
+        return partial(_dict, type(tree), list(tree)), [_shape(x, leaves) for x in tree.values()]
     if isinstance(tree, tuple):
         make = type(tree)._make if hasattr(tree, "_make") else type(tree)
         return make, [_shape(x, leaves) for x in tree]
@@ -37,7 +36,7 @@ def _shape(tree: Any, leaves: list[Any]) -> Any:
 
         elements = np.asarray(tree)
         leaves.extend(elements.ravel().tolist())
-        return (lambda items, shape=elements.shape: _array(np, shape, items)), [None] * elements.size
+        return partial(_array, np, elements.shape), [None] * elements.size
     leaves.append(tree)
     return None
 

@@ -21,7 +21,7 @@ from operator import add as _plus
 from typing import Any
 
 from . import floats
-from .ops import TABLE, Op
+from .ops import NAN, TABLE, Op
 
 try:
     import cython
@@ -34,17 +34,17 @@ except ImportError:  # Cython is needed to build the compiled engine only
         double = longlong = int
 
         @staticmethod
-        def no_gc(cls: Any) -> Any:
-            return cls
+        def no_gc(decorated: Any) -> Any:
+            return decorated
 
         cclass = cfunc = inline = no_gc
 
         @staticmethod
         def freelist(_size: int) -> Any:
-            return lambda cls: cls
+            return lambda decorated: decorated
 
 
-COMPILED = cython.compiled
+COMPILED: bool = cython.compiled
 
 # The rows whose arithmetic is written out below, because programs are mostly made of them.
 # tests/test_value.py holds every one of these lines equal to the table.
@@ -103,10 +103,10 @@ class Value:
     _data: cython.double
     _grad: cython.double
     _cot: cython.double  # scratch of a sweep: the gradient gathered so far
-    _row: object  # the row of the table; None for a leaf
-    _a: object  # first operand (a Value or a float); or a tuple of all operands
-    _b: object  # second operand; None if there is none
-    _note: object  # the label; or (label, line of code that made the node)
+    _row: Any  # the row of the table; None for a leaf
+    _a: Any  # first operand (a Value or a float); or a tuple of all operands
+    _b: Any  # second operand; None if there is none
+    _note: Any  # the label; or (label, line of code that made the node)
     _epoch: cython.longlong
     _mark: cython.longlong
 
@@ -432,7 +432,9 @@ class Value:
 
     # ── copying: flat, so that depth does not matter (copying.py) ───────────────────────────────
     def __copy__(self) -> Any:
-        return restore(type(self), self._data, self._grad, self._row, self.args, self.label)
+        from .copying import shallow_copy
+
+        return shallow_copy(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         from .copying import deep_copy
@@ -462,9 +464,9 @@ def _release(node: Value) -> object:
     node._a = None
     node._b = None
     # An operand that others hold lives on. One that only this node held (and `a` or `b`, now) waits in the queue.
-    if Py_REFCNT(a) == 1:  # noqa: F821  (value.pxd imports it)
+    if Py_REFCNT(a) == 1:  # type: ignore[name-defined]  # noqa: F821  (value.pxd declares it)
         _queue.append(a)
-    if Py_REFCNT(b) == 1:  # noqa: F821
+    if Py_REFCNT(b) == 1:  # type: ignore[name-defined]  # noqa: F821
         _queue.append(b)
     a = b = None
     if not _draining and _queue:
@@ -477,7 +479,7 @@ def _release(node: Value) -> object:
 
 # ── making nodes ────────────────────────────────────────────────────────────────────────────────
 @cython.cfunc
-def _node(data: cython.double, row: object, a: object, b: object) -> Any:
+def _node(data: cython.double, row: Any, a: Any, b: Any) -> Any:
     v: Value = Value.__new__(Value)
     v._data = data
     v._grad = 0.0
@@ -490,8 +492,13 @@ def _node(data: cython.double, row: object, a: object, b: object) -> Any:
     return _noticed(v) if _special else v
 
 
-def restore(cls: type, data: float, grad: float, row: Op | None, args: tuple[Any, ...], label: str | None) -> Any:
-    """A node exactly as it was, for copying and loading. Operands must be Values or floats."""
+def restore(
+    cls: Any, data: float, grad: float, row: Op | None, args: tuple[Any, ...], label: str | None, epoch: Any = None
+) -> Any:
+    """A node exactly as it was, for copying and loading. Operands must be Values or floats.
+
+    `epoch` is that of the original (see `epoch`), so that the copy of a stale graph is stale.
+    """
     v: Value = cls.__new__(cls)
     v._data = data
     v._grad = grad
@@ -505,9 +512,19 @@ def restore(cls: type, data: float, grad: float, row: Op | None, args: tuple[Any
         else:
             v._a = tuple(args)
     v._note = label
-    v._epoch = _epoch if row is not None else 0
+    if epoch is None:
+        epoch = _epoch if row is not None else 0
+    v._epoch = epoch
     v._mark = 0
     return v
+
+
+def epoch(v: Any = None) -> int:
+    """How many assignments to leaves had been made when v was assigned or computed; without v, by now."""
+    if v is None:
+        return _epoch
+    node: Value = v
+    return node._epoch
 
 
 def _noticed(v: Value) -> Any:
@@ -635,7 +652,7 @@ class _Values:
 
     def defined(self, test: Any, x: Any) -> Any:
         """x, and nan where test is nan: known at once here, so it needs no node of its own."""
-        return x if (t := _float(test)) == t else floats.nan
+        return x if (t := _float(test)) == t else NAN
 
     def __repr__(self) -> str:
         return "values"
@@ -676,7 +693,7 @@ def recorder(row: Op) -> Callable[..., Any]:
                 raise TypeError(f"{row.name} takes {arity} arguments ({', '.join(row.parameters)}), not {len(args)}")
             operands += defaults[len(defaults) - (arity - len(args)) :]
         result = forward(*[_float(x) for x in operands])
-        if all([type(x) is float for x in operands]):
+        if all(type(x) is float for x in operands):
             return result
         if arity == 2:
             return _node(result, row, operands[0], operands[1])
@@ -695,7 +712,7 @@ def _refused(row: Op, args: Sequence[Any]) -> TypeError:
         try:
             if not isinstance(x, Value):
                 number(x)
-        except TypeError as error:
+        except TypeError as error:  # noqa: PERF203  (an error is on its way)
             return TypeError(f"{row.name}: {name} {error}")
     return TypeError(f"{row.name}: arguments must be Values or real numbers")
 
@@ -705,7 +722,7 @@ def record(row: Op, *args: Any) -> Any:
     return getattr(values, row.name)(*args)
 
 
-values = _Values()
+values: Any = _Values()
 
 
 # ── sorting and sweeping ────────────────────────────────────────────────────────────────────────
@@ -728,7 +745,7 @@ def topological_order(roots: Any) -> list[Value]:
         if not isinstance(root, Value):
             raise TypeError(f"roots must be Values, not {type(root).__name__}")
     with _lock:
-        order = _sort(roots)
+        order: list[Value] = _sort(roots)
     return order
 
 
@@ -846,7 +863,7 @@ def _sweep(roots: list, gradients: list) -> list:  # type: ignore[type-arg]
             if x._data > 0.0:
                 x._cot += g
             elif x._data != x._data:
-                x._cot += floats.nan
+                x._cot += NAN
         elif row is NEGATIVE:
             x = a
             x._cot += -g
