@@ -30,7 +30,7 @@ _LATER = {
 }  # fmt: skip
 _MODULES = ("datasets", "losses", "models", "nn", "ops", "optim", "plots", "testing")
 
-__all__ = [  # noqa: PLE0604, RUF022  (grouped by what they are; the rest is the table's)
+__all__ = [  # noqa: PLE0604  (grouped by what they are; the rest is the table's)
     "Value", "compiled", "topological_order", "no_grad", "detect_anomaly", "AnomalyError", "GraphError",
     "grad", "value_and_grad", "gradients", "jacobian", "hessian", "jvp", "vjp", "hvp",
     "primitive", *(row.name for row in TABLE.values() if row.public),

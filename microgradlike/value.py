@@ -112,7 +112,7 @@ class Value:
 
     kind = "input"  # what a leaf is in a picture; nn.Parameter says "parameter"
 
-    def __init__(self, data: Any, label: str | None = None) -> None:
+    def __init__(self, data: Any, label: Any = None) -> None:
         self._data = _checked(data)
         self._grad = 0.0
         self._row = None
@@ -167,7 +167,7 @@ class Value:
         return note[0] if type(note) is tuple else note
 
     @label.setter
-    def label(self, text: str | None) -> None:
+    def label(self, text: Any) -> None:
         if text is not None and not isinstance(text, str):
             raise TypeError(f"label must be text or None, not {type(text).__name__}: {text!r}")
         note = self._note
@@ -199,7 +199,7 @@ class Value:
         return self._row is None
 
     # ── gradients ───────────────────────────────────────────────────────────────────────────────
-    def backward(self, gradient: float = 1.0) -> None:
+    def backward(self, gradient: Any = 1.0) -> None:
         """Add d(self)/d(leaf) to the grad of every leaf, and set that of every computed node.
 
         Gradients over several paths add up. All of them are written in one step at the end: an
@@ -888,7 +888,7 @@ def _sweep(roots: list, gradients: list) -> list:  # type: ignore[type-arg]
 def _general(node: Value, g: float) -> None:
     """One step of the sweep for a node with any number of operands."""
     operands = node._a
-    contributions = node._row.cotangents(floats, g, node._data, *[_float(x) for x in operands])
+    contributions = node._row.cotangents(floats, g, node._data, *[_float(each) for each in operands])
     x: Value
     for operand, contribution in zip(operands, contributions):  # noqa: B905  (the row answers for each operand)
         if contribution is not None and type(operand) is not float:
@@ -899,7 +899,7 @@ def _general(node: Value, g: float) -> None:
 def _inspected(node: Value, g: float) -> None:
     """One step of the sweep under detect_anomaly()."""
     operands = node.args
-    contributions = node._row.cotangents(floats, g, node._data, *[_float(x) for x in operands])
+    contributions = node._row.cotangents(floats, g, node._data, *[_float(each) for each in operands])
     _modes.inspector.swept(node, g, contributions)
     x: Value
     for operand, contribution in zip(operands, contributions):  # noqa: B905
