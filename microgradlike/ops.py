@@ -218,8 +218,8 @@ op("xlogy",    lambda m, g, z, x, y: g * m.defined(z, m.log(y)),
 op("sin",      lambda m, g, z, x: g * m.cos(x), doc="Sine of x in radians.")
 op("cos",      lambda m, g, z, x: -(g * m.sin(x)), doc="Cosine of x in radians.")
 op("tan",      lambda m, g, z, x: g * m.sec2(x), domain=(UNIT,), trouble=(PI / 2,), doc="Tangent of x in radians.")
-op("asin",     lambda m, g, z, x: g * m.reciprocal(m.sqrt((1.0 - x) * (1.0 + x))), domain=(UNIT,), trouble=(-1.0, 1.0), doc="Arc sine, in [−π/2, π/2].")
-op("acos",     lambda m, g, z, x: -(g * m.reciprocal(m.sqrt((1.0 - x) * (1.0 + x)))), domain=(UNIT,), trouble=(-1.0, 1.0), doc="Arc cosine, in [0, π].")
+op("asin",     lambda m, g, z, x: g * m.asin_slope(x), domain=(UNIT,), trouble=(-1.0, 1.0), doc="Arc sine, in [−π/2, π/2].")
+op("acos",     lambda m, g, z, x: -(g * m.asin_slope(x)), domain=(UNIT,), trouble=(-1.0, 1.0), doc="Arc cosine, in [0, π].")
 op("atan",     lambda m, g, z, x: g * m.lorentzian(x), doc="Arc tangent, in [−π/2, π/2].")
 op("atan2",    lambda m, g, z, y, x: g * m.over_norm2(x, y),
                lambda m, g, z, y, x: -(g * m.over_norm2(y, x)),
@@ -232,7 +232,7 @@ op("cosh",     lambda m, g, z, x: g * m.sinh(x), trouble=(710.5,), doc="Hyperbol
 op("tanh",     lambda m, g, z, x: g * m.sech2(x), trouble=(0.0, 20.0, 375.0), doc="Hyperbolic tangent.")
 op("asinh",    lambda m, g, z, x: g * m.reciprocal(m.hypot(1.0, x)), doc="Inverse hyperbolic sine.")
 op("acosh",    lambda m, g, z, x: g * m.acosh_slope(x), domain=((1.5, 5.0),), trouble=(1.0,), doc="Inverse hyperbolic cosine; nan left of 1.")
-op("atanh",    lambda m, g, z, x: g * m.defined(z, m.reciprocal((1.0 - x) * (1.0 + x))), domain=(UNIT,), trouble=(-1.0, 1.0), doc="Inverse hyperbolic tangent.")
+op("atanh",    lambda m, g, z, x: g * m.defined(z, m.atanh_slope(x)), domain=(UNIT,), trouble=(-1.0, 1.0), doc="Inverse hyperbolic tangent.")
 op("erf",      lambda m, g, z, x: g * m.erf_slope(x), trouble=(0.0, 6.0, 27.3), doc="Error function, (2/√π)·∫₀ˣ exp(−t²) dt.")
 op("erfc",     lambda m, g, z, x: -(g * m.erf_slope(x)), trouble=(-6.0, 0.5, 27.3), doc="1 − erf(x), accurate for large x.")
 
@@ -273,7 +273,7 @@ op("elu",      lambda m, g, z, x, alpha: m.where(m.greater(x, 0.0), g, g * (alph
 op("selu",     lambda m, g, z, x: g * m.selu_slope(x),
    formula=lambda m, x: SELU_SCALE * m.elu(x, SELU_ALPHA), trouble=(0.0,), kinks="the left slope, 1.758, at x = 0", doc="Scaled ELU that keeps mean 0 and variance 1.", source="Klambauer et al. 2017, arXiv:1706.02515")
 op("celu",     lambda m, g, z, x, alpha: m.where(m.greater(x, 0.0), g, g * m.exp_quotient(x, alpha)),
-               lambda m, g, z, x, alpha: m.where(m.greater(x, 0.0), 0.0, g * (m.expm1(m.divide(x, alpha)) - m.divide(x, alpha) * m.exp_quotient(x, alpha))),
+               lambda m, g, z, x, alpha: m.where(m.greater(x, 0.0), 0.0, g * m.celu_gap(x, alpha)),
    formula=lambda m, x, alpha: m.where(m.greater(x, 0.0), x, alpha * m.expm1(m.divide(x, alpha))), parameters=("x", "alpha"), defaults=(1.0,), domain=(REAL, POSITIVE), trouble=(0.0,), kinks="1 at x = 0 (smooth)", doc="x where positive, else alpha·(exp(x/alpha) − 1).", source="Barron 2017, arXiv:1704.07483")
 op("sigmoid",  lambda m, g, z, x: g * m.logistic_density(x),
    formula=lambda m, x: m.where(m.greater(x, 0.0), m.reciprocal(1.0 + m.exp(-m.abs(x))), m.divide(m.exp(-m.abs(x)), 1.0 + m.exp(-m.abs(x)))), write="σ({})", symbol="σ", trouble=(-745.0, 0.0, 40.0), doc="1 / (1 + e⁻ˣ)")
@@ -315,7 +315,7 @@ loss = partial(op, loss=True)
 loss("half_squared_error", lambda m, g, z, p, t: g * (p - t),
                            lambda m, g, z, p, t: -(g * (p - t)),
    formula=lambda m, p, t: 0.5 * m.square(p - t), parameters=("prediction", "target"), write="½({} − {})²", symbol="½(p−t)²", doc="½·(prediction − target)²")
-loss("mean_squared_error", pullback=lambda m, g, z, *xs: [m.divide(sign * (g * (p - t)), float(len(xs) // 2)) for sign in (2.0, -2.0) for p, t in zip(*_halves(xs), strict=True)],
+loss("mean_squared_error", pullback=lambda m, g, z, *xs: [m.divide(sign * (g * (p - t)), 0.25 * len(xs)) for sign in (1.0, -1.0) for p, t in zip(*_halves(xs), strict=True)],
    formula=lambda m, *xs: m.mean(*[m.square(p - t) for p, t in zip(*_halves(xs), strict=True)]), parameters=("*predictions", "*targets"), symbol="MSE", doc="Mean of (prediction − target)².")
 loss("binary_cross_entropy", lambda m, g, z, p, y: g * m.defined(z, m.binary_cross_entropy_slope(p, y)),
                              lambda m, g, z, p, y: -(g * m.defined(z, m.logit(p))),
@@ -333,8 +333,7 @@ loss("soft_cross_entropy", pullback=lambda m, g, z, *xs: _soft_cross_entropy(m, 
 
 
 def _soft_cross_entropy(m: Any, g: Any, logits: Sequence[Any], targets: Sequence[Any]) -> list[Any]:
-    total = m.sum(*targets)
-    return [*(g * (m.softmax(float(j), *logits) * total - q) for j, q in enumerate(targets)),
+    return [*(g * m.softmax_minus(float(j), *logits, *targets) for j in range(len(logits))),
             *(-(g * m.log_softmax(float(j), *logits)) for j in range(len(logits)))]
 
 
@@ -363,6 +362,10 @@ helper("sech2", lambda m, g, z, x: g * (-2.0 * z * m.tanh(x)),
    formula=lambda m, x: 4.0 * m.logistic_density(2.0 * x), trouble=(0.0, 20.0, 375.0), doc="1 − tanh²x = 4e/(1 + e)², e = exp(−2|x|)")
 helper("lorentzian", lambda m, g, z, x: g * (-2.0 * x * m.square(z)),
    formula=lambda m, x: m.reciprocal(1.0 + x * x), doc="1 / (1 + x²)")
+helper("asin_slope", lambda m, g, z, x: g * (x * z * m.square(z)),
+   formula=lambda m, x: m.reciprocal(m.sqrt((1.0 - x) * (1.0 + x))), domain=(UNIT,), trouble=(-1.0, 1.0), doc="1 / √(1 − x²)")
+helper("atanh_slope", lambda m, g, z, x: g * (2.0 * x * m.square(z)),
+   formula=lambda m, x: m.reciprocal((1.0 - x) * (1.0 + x)), domain=(UNIT,), trouble=(-1.0, 1.0), doc="1 / (1 − x²)")
 helper("acosh_slope", lambda m, g, z, x: g * -(x * z * m.square(z)),
    formula=lambda m, x: m.reciprocal(m.sqrt(x - 1.0) * m.sqrt(x + 1.0)), domain=((1.5, 5.0),), trouble=(1.0,), doc="1 / √(x² − 1)")
 helper("erf_slope", lambda m, g, z, x: g * (-2.0 * x * z),
@@ -390,6 +393,9 @@ helper("selu_slope", lambda m, g, z, x: m.where(m.greater(x, 0.0), 0.0, g * z),
 helper("exp_quotient", lambda m, g, z, x, y: g * m.divide(z, y),
                        lambda m, g, z, x, y: -(g * (z * m.over_square(x, y))),
    formula=lambda m, x, y: m.exp(m.divide(x, y)), domain=(REAL, POSITIVE), doc="exp(x / y)")
+helper("celu_gap", lambda m, g, z, x, y: -(g * (m.over_square(x, y) * m.exp_quotient(x, y))),
+                   lambda m, g, z, x, y: g * (m.divide(m.square(m.divide(x, y)), y) * m.exp_quotient(x, y)),
+   formula=lambda m, x, y: m.expm1(m.divide(x, y)) - m.divide(x, y) * m.exp_quotient(x, y), domain=(REAL, POSITIVE), trouble=(0.0,), doc="exp(q) − 1 − q·exp(q), q = x / y")
 helper("silu_slope", lambda m, g, z, x: g * (m.logistic_density(x) * (2.0 - x * m.tanh(0.5 * x))),
    formula=lambda m, x: m.sigmoid(x) + x * m.logistic_density(x), trouble=(-745.0, -1.2784645427610738, 0.0), doc="σ(x) + x·σ′(x)")
 helper("mish_slope", lambda m, g, z, x: g * (m.sech2(m.softplus(x)) * (2.0 * m.sigmoid(x) + x * (m.logistic_density(x) - 2.0 * m.square(m.sigmoid(x)) * m.tanh(m.softplus(x))))),
@@ -402,6 +408,8 @@ helper("softmax_slope", pullback=lambda m, g, z, k, j, *xs: [None, None, *(g * _
    formula=lambda m, k, j, *xs: m.softmax(k, *xs) * (m.one_minus_softmax(k, *xs) if k == j else -m.softmax(j, *xs)), parameters=("k", "j", "*xs"), doc="∂softmaxₖ/∂xⱼ = sₖ(δₖⱼ − sⱼ)")
 helper("one_minus_softmax", pullback=lambda m, g, z, k, *xs: [None, *(-(g * m.softmax_slope(k, float(j), *xs)) for j in range(len(xs)))],
    formula=lambda m, k, *xs: m.sum(*[m.softmax(float(j), *xs) for j in range(len(xs)) if j != int(k)]), parameters=("index", "*xs"), doc="1 − softmaxₖ(x), as the sum of the others.")
+helper("softmax_minus", pullback=lambda m, g, z, k, *xs: [None, *_softmax_minus(m, g, k, *_halves(xs))],
+   formula=lambda m, k, *xs: m.softmax(k, *_halves(xs)[0]) * m.sum(*_halves(xs)[1]) - _halves(xs)[1][int(k)], parameters=("index", "*xs", "*ys"), domain=(PROBABILITY,), doc="softmaxₖ(x)·Σy − yₖ")
 helper("logit", lambda m, g, z, p: g * m.reciprocal(p * (1.0 - p)),
    formula=lambda m, p: m.log(p) - m.log1p(-p), parameters=("p",), domain=(PROBABILITY,), trouble=(0.0, 0.5, 1.0), doc="ln(p / (1 − p))")
 helper("binary_cross_entropy_slope", lambda m, g, z, p, y: g * m.divide(1.0 - z * (1.0 - 2.0 * p), p * (1.0 - p)),
@@ -411,6 +419,12 @@ helper("sigmoid_minus", lambda m, g, z, x, y: g * m.logistic_density(x),
                         lambda m, g, z, x, y: -g,
    formula=lambda m, x, y: m.sigmoid(x) - y, domain=(REAL, PROBABILITY), doc="σ(x) − y")
 # fmt: on
+
+
+def _softmax_minus(m: Any, g: Any, k: Any, xs: Sequence[Any], ys: Sequence[Any]) -> list[Any]:
+    total = m.sum(*ys)
+    return [*(g * (m.softmax_slope(k, float(j), *xs) * total) for j in range(len(xs))),
+            *(-(g * m.one_minus_softmax(k, *xs)) if j == int(k) else g * m.softmax(k, *xs) for j in range(len(xs)))]
 
 
 def _gelu_u(x: Any) -> Any:
