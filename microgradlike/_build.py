@@ -5,6 +5,7 @@ setuptools calls this (pyproject.toml names it); the package never imports it.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from typing import Any
@@ -13,6 +14,11 @@ from setuptools import Extension
 from setuptools.command.build_ext import build_ext
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def fingerprint(text: str) -> str:
+    """What engine.py compares, lest an extension that was built in place shadows later edits of value.py."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 class BuildExtension(build_ext):
@@ -39,7 +45,10 @@ class BuildExtension(build_ext):
         os.makedirs(folder, exist_ok=True)
         source = os.path.join(folder, "_value.py")
         # A copy under another name: an extension named `value` would shadow value.py and later edits of it.
-        shutil.copyfile(os.path.join(HERE, "value.py"), source)
+        with open(os.path.join(HERE, "value.py"), encoding="utf-8") as file:
+            text = file.read()
+        with open(source, "w", encoding="utf-8") as file:
+            file.write(f"{text}\n\nBUILT_FROM = {fingerprint(text)!r}\n")
         shutil.copyfile(os.path.join(HERE, "value.pxd"), source[:-3] + ".pxd")
         open(os.path.join(folder, "__init__.py"), "w").close()
         extension = Extension("microgradlike._value", [source])

@@ -7,17 +7,43 @@ Both are the same source, value.py. `MICROGRADLIKE_ENGINE=python` forces the pla
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import warnings
+from typing import TYPE_CHECKING, Any
 
 _wanted = os.environ.get("MICROGRADLIKE_ENGINE", "").strip().lower()
 if _wanted not in ("", "python", "compiled"):
     raise ValueError(f"MICROGRADLIKE_ENGINE is {_wanted!r}: set it to 'python' or 'compiled', or leave it unset")
+
+
+
+def _outdated(extension: Any) -> bool:
+    """Whether value.py was edited after the extension was built in place from it."""
+    source = os.path.join(os.path.dirname(__file__), "value.py")
+    try:
+        if os.path.getmtime(source) <= os.path.getmtime(extension.__file__):
+            return False
+        with open(source, encoding="utf-8") as file:
+            text = file.read()
+    except OSError:
+        return False
+    from hashlib import sha256
+
+    return bool(sha256(text.encode("utf-8")).hexdigest() != extension.BUILT_FROM)
+
 
 if TYPE_CHECKING or _wanted == "python":
     from . import value as _engine
 else:
     try:
         from . import _value as _engine
+
+        if _outdated(_engine):
+            warnings.warn(
+                "the compiled engine was built from another value.py, so the plain one runs: "
+                "build it again with `python -m pip install -e .`",
+                stacklevel=2,
+            )
+            from . import value as _engine
     except ImportError:
         if _wanted == "compiled":
             raise ImportError(

@@ -1,0 +1,247 @@
+"""The guided tour, `python -m microgradlike tour`: the worked examples, digit by digit, then a first run on real data.
+
+Every figure of the source texts is printed beside what the engine computes. Pictures go to one folder.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import microgradlike as mg
+from microgradlike import Value, datasets, losses, nn, optim
+from microgradlike.files import write_atomically
+
+
+class Checks:
+    """Prints figures beside the digits that are expected of them, and counts those that are off."""
+
+    def __init__(self) -> None:
+        self.off = self.made = 0
+
+    def __call__(self, name: str, found: Any, expected: str) -> None:
+        """One figure: `expected` is a decimal text; found must print as it, with as many digits."""
+        number = found.data if isinstance(found, Value) else float(found)
+        digits = len(expected.partition(".")[2])
+        shown = f"{number:.{digits}f}"
+        self.made += 1
+        self.off += shown != expected
+        print(f"  {name:<14} {shown:>14}   expected {expected:>12}   {'ok' if shown == expected else 'OFF'}")
+
+
+def heading(text: str) -> None:
+    """A section of the tour."""
+    print(f"\n{text}\n{'─' * len(text)}")
+
+
+def computation_graph(check: Checks) -> Value:
+    """E1: J = 3(a + b·c), forward and backward."""
+    heading("E1  A computation graph: J(a, b, c) = 3(a + b·c) at a = 5, b = 3, c = 2")
+    a, b, c = Value(5, label="a"), Value(3, label="b"), Value(2, label="c")
+    u = b * c
+    v = a + u
+    J = 3 * v
+    u.label, v.label, J.label = "u", "v", "J"
+    J.backward()
+    for name, found, expected in [
+        ("u", u, "6"), ("v", v, "11"), ("J", J, "33"), ("dJ/dv", v.grad, "3"), ("dJ/du", u.grad, "3"),
+        ("dJ/da", a.grad, "3"), ("dJ/db", b.grad, "6"), ("dJ/dc", c.grad, "9"),
+    ]:  # fmt: skip
+        check(name, found, expected)
+    raised = 3 * (Value(5.001) + b * c)
+    check("J(a + 0.001)", raised, "33.003")
+    return J
+
+
+def branching_graph(check: Checks) -> Value:
+    """E2: y = 2x, z = x, J = 3yz: the gradients of two paths add."""
+    heading("E2  A branching graph: y = 2x, z = x, J = 3·y·z at x = 5: the paths add, 6z + 3y")
+    x = Value(5, label="x")
+    y = 2 * x
+    z = mg.positive(x)
+    J = 3 * y * z
+    y.label, z.label, J.label = "y", "z", "J"
+    J.backward()
+    through_y, through_z = y.grad * 2, z.grad * 1
+    check("through y, 6z", through_y, "30")
+    check("through z, 3y", through_z, "30")
+    check("dJ/dx", x.grad, "60")
+    return J
+
+
+def logistic_regression_by_hand(check: Checks) -> Value:
+    """E3: one example through one neuron; the gradients are a − y times the inputs."""
+    heading("E3  Logistic regression, one example: z = w1·x1 + w2·x2 + b, a = σ(z), L = −(y·ln a + (1−y)·ln(1−a))")
+    x1, x2, y = 1.5, -2.0, 1.0
+    w1, w2, b = (nn.Parameter(number, name) for number, name in [(0.8, "w1"), (0.3, "w2"), (-0.1, "b")])
+    z = w1 * x1 + w2 * x2 + b
+    a = mg.sigmoid(z)
+    L = losses.binary_cross_entropy(a, y)
+    z.label, a.label, L.label = "z", "a", "L"
+    L.backward()
+    check("z", z, "0.5")
+    check("a = σ(z)", a, "0.62245933")
+    check("L = −ln a", L, "0.47407698")
+    for name, found, by_hand in [
+        ("da = −y/a", a.grad, -y / a.data), ("dz = a − y", z.grad, a.data - y),
+        ("dw1 = x1·dz", w1.grad, x1 * (a.data - y)), ("dw2 = x2·dz", w2.grad, x2 * (a.data - y)), ("db = dz", b.grad, a.data - y),
+    ]:  # fmt: skip
+        check(name, found, f"{by_hand:.8f}")
+    return L
+
+
+def cross_entropies(check: Checks) -> None:
+    """E5: the loss of a distribution over classes; softmax from scores."""
+    heading("E5  Cross-entropy with a one-hot target: H(P, Q) = −Σ P·ln Q, the second class being true")
+    check("Q=(.2,.7,.1)", losses.categorical_cross_entropy([0.2, 0.7, 0.1], 1), "0.35667")
+    check("Q=(.4,.4,.2)", losses.categorical_cross_entropy([0.4, 0.4, 0.2], 1), "0.91629")
+    clear, close = mg.softmax([1.37, 0.0]), mg.softmax([1.37, 1.36])
+    print(f"  argmax treats (1.37, 0) and (1.37, 1.36) alike; softmax says {clear[0]:.3f} and {close[0]:.3f}")
+    z = 0.7
+    two = losses.cross_entropy([z, 0.0], 0)
+    check("two classes", two - losses.binary_cross_entropy_with_logits(z, 1.0), "0.000000000000")
+
+
+def network_by_hand(check: Checks) -> Value:
+    """E6: the 2-2-2 sigmoid network, forward, backward, one step, forward again."""
+    heading("E6  The 2-2-2 sigmoid network: forward, backward, one step of gradient descent with rate 0.5")
+    net = nn.MLP(2, [2, 2], activation="sigmoid", bias=False)
+    w = net.parameters()
+    for parameter, number in zip(w, [0.3, 0.25, 0.4, 0.35, 0.45, 0.4, 0.7, 0.6], strict=True):
+        parameter.data = number
+
+    def forward() -> tuple[list[Value], Value, list[Value]]:
+        hidden = net.layers[0]([0.1, 0.2])
+        outputs = net.layers[1](hidden)
+        errors = [losses.half_squared_error(o, t) for o, t in zip(outputs, [0.4, 0.6], strict=True)]
+        return [*hidden, *outputs], errors[0] + errors[1], errors
+
+    (h1, h2, o1, o2), E, (E1, E2) = forward()
+    E.backward()
+    rows = [
+        ("z1", h1.args[0], "0.08"), ("z2", h2.args[0], "0.11"), ("h1", h1, "0.51998934"), ("h2", h2, "0.52747230"),
+        ("z3", o1.args[0], "0.44498412"), ("z4", o2.args[0], "0.68047592"), ("o1", o1, "0.60944600"),
+        ("o2", o2, "0.66384491"), ("E1", E1, "0.02193381"), ("E2", E2, "0.00203809"), ("E", E, "0.02397190"),
+        ("dE/do1", o1.grad, "0.20944600"), ("dE/dw5", w[4].grad, "0.02592286"), ("dE/dh1", h1.grad, "0.03240681"),
+        ("dE/dw1", w[0].grad, "0.00080888"),
+    ]  # fmt: skip
+    for name, found, expected in rows:
+        check(name, found, expected)
+    graph = E
+    optim.GradientDescent(w, learning_rate=0.5).step()
+    after = "0.29959556 0.24919112 0.39964496 0.34928991 0.43703857 0.38685205 0.69629578 0.59624247".split()
+    for i, (parameter, expected) in enumerate(zip(w, after, strict=True), 1):
+        check(f"w{i} updated", parameter, expected)
+    (h1, h2, o1, o2), E, (E1, E2) = forward()
+    for name, found, expected in [
+        ("z1", h1.args[0], "0.07979778"), ("z2", h2.args[0], "0.10982248"), ("h1", h1, "0.51993887"),
+        ("h2", h2, "0.52742806"), ("z3", o1.args[0], "0.43126996"), ("z4", o2.args[0], "0.67650625"),
+        ("o1", o1, "0.60617688"), ("o2", o2, "0.66295848"), ("E1", E1, "0.02125445"), ("E2", E2, "0.00198189"),
+        ("E", E, "0.02323634"),
+    ]:  # fmt: skip
+        check(name, found, expected)
+    return graph
+
+
+def first_model(epochs: int = 60) -> float:
+    """E4: logistic regression written in Values, trained on real flowers; the accuracy on held-back rows."""
+    X, y = datasets.iris()
+    pairs = [(list(map(float, x)), float(label) - 1.0) for x, label in zip(X, y, strict=True) if label > 0]
+    X_train, X_test, y_train, y_test = datasets.train_test_split(
+        [x for x, _ in pairs], [label for _, label in pairs], test_size=0.3, seed=0, stratify=True
+    )
+    heading(
+        f"E4  Logistic regression in Values on real data: iris, versicolor or virginica, {len(X_train)} rows to learn"
+    )
+    scaler = datasets.Standardizer().fit(X_train)
+    rows, held_back = scaler.transform(X_train), scaler.transform(X_test)
+    w = [nn.Parameter(0.0, f"w{i + 1}") for i in range(4)]
+    b = nn.Parameter(0.0, "b")
+    descent = optim.GradientDescent([*w, b], learning_rate=0.5)
+    started = time.perf_counter()
+    for epoch in range(1, epochs + 1):
+        descent.zero_grad()
+        cost = losses.mean(
+            [losses.binary_cross_entropy_with_logits(mg.dot(w, x) + b, t) for x, t in zip(rows, y_train, strict=True)]
+        )
+        cost.backward()
+        descent.step()
+        progress(epoch, epochs, cost.data)
+    with mg.no_grad():
+        hits = [(mg.dot(w, x) + b > 0) == (t == 1.0) for x, t in zip(held_back, y_test, strict=True)]
+    accuracy = sum(hits) / len(hits)
+    print(
+        f"  loss {cost.data:.4f} after {epochs} epochs ({time.perf_counter() - started:.1f} s); "
+        f"accuracy on {len(hits)} held-back rows {accuracy:.3f}"
+    )
+    return accuracy
+
+
+def progress(done: int, total: int, cost: float) -> None:
+    """A progress line: redrawn in place in a terminal, five lines in a file."""
+    if sys.stdout.isatty():
+        bar = "█" * (24 * done // total)
+        print(f"\r  {bar:<24} epoch {done}/{total}  loss {cost:.4f}", end="\n" if done == total else "", flush=True)
+    elif done == 1 or done % max(1, total // 4) == 0:
+        print(f"  epoch {done:>3}/{total}  loss {cost:.4f}")
+
+
+def picture(v: Value, folder: Path, name: str, title: str) -> None:
+    """Save the graph of v as a picture if this machine can, as DOT text otherwise; say which."""
+    try:
+        from microgradlike.draw import draw
+
+        path = folder / f"{name}.png"
+        draw(v, title=title).save(path)
+    except ImportError as error:
+        path = folder / f"{name}.dot"
+        write_atomically(path, dot_text(v))
+        print(f"  no picture of {title}, because: {error}")
+    print(f"  {path}")
+
+
+def dot_text(root: Value) -> str:
+    """The graph in Graphviz's language, with nothing but the standard library."""
+    order = mg.topological_order(root)
+    number = {v: i for i, v in enumerate(order)}
+
+    def quoted(text: str) -> str:
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+    lines = ["digraph {", "  rankdir=LR; node [shape=box];"]
+    for v, i in number.items():
+        made = "" if v.op is None else f" = {v.op.name}"
+        lines.append(f"  n{i} [label={quoted(f'{v.label or v.data}{made}')}];")
+        lines += [f"  n{number[x]} -> n{i};" for x in v.args if isinstance(x, Value)]
+    return "\n".join([*lines, "}", ""])
+
+
+def tour(folder: str | Path = "microgradlike-tour") -> int:
+    """Run the whole tour; the exit status: 0, or 1 if a figure is off or the model does not learn."""
+    started = time.perf_counter()
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    engine = "compiled" if mg.compiled else "plain Python"
+    print(f"microgradlike {mg.__version__} on Python {sys.version.split()[0]}, {engine} engine")
+    check = Checks()
+    exhibits: list[tuple[str, str, Callable[[Checks], Value]]] = [
+        ("E1-computation-graph", "J = 3(a + b·c)", computation_graph),
+        ("E2-branching-graph", "J = 3·y·z, y = 2x, z = x", branching_graph),
+        ("E3-logistic-regression", "Logistic regression, one example", logistic_regression_by_hand),
+        ("E6-network", "The 2-2-2 network", network_by_hand),
+    ]
+    graphs = []
+    for name, title, exhibit in exhibits:
+        if name.startswith("E6"):
+            cross_entropies(check)
+        graphs.append((exhibit(check), name, title))
+    accuracy = first_model()
+    heading("Pictures")
+    for v, name, title in graphs:
+        picture(v, folder, name, title)
+    verdict = "all as expected" if not check.off else f"{check.off} OFF"
+    print(f"\n{check.made} figures checked, {verdict}; {time.perf_counter() - started:.1f} s in all")
+    return int(check.off > 0 or accuracy < 0.85)
