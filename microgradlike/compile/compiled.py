@@ -1,0 +1,533 @@
+"""Compiled: what `compile` returns. Chooses a recording for the arguments, and a backend for the recording."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from operator import add, attrgetter
+from typing import Any, overload
+
+from ..engine import Value, _engine, compiled as _native_engine
+from ..program import Program
+from .inputs import Rows, Signature, build, flatten, rows_of, size
+from .python_backend import PythonRunner
+from .recording import BranchError, Recording, guarded_program, record, recorded_graph
+
+__all__ = ["Compiled", "compile"]
+
+BACKENDS = ("auto", "python", "numpy", "llvm")
+_EXTRA = {"numpy": ("numpy", "numpy"), "llvm": ("llvmlite", "llvm")}
+_MOST_BRANCHES = 64
+_SMALL = 20_000  # operations × rows up to which generated Python is as good as anything
+
+
+@overload
+def compile(function: Callable[..., Any], /, **options: Any) -> Compiled: ...
+@overload
+def compile(function: Value, /, *, inputs: Any, **options: Any) -> Compiled: ...
+@overload
+def compile(function: None = None, /, **options: Any) -> Callable[[Callable[..., Any]], Compiled]: ...
+
+
+def compile(
+    function: Any = None,
+    /,
+    *,
+    inputs: Any = None,
+    backend: str = "auto",
+    on_branch: str = "rerecord",
+    cache: bool = True,
+    threads: int | None = None,
+) -> Any:
+    """Record a computation on Values once, and replay it over whole data sets.
+
+    Args:
+        function: computes ONE example with Values and returns a Value (or Values in lists, tuples, dicts). Its
+            arguments are numbers, arrays, nested lists or dicts of them; inside, Values stand for the numbers.
+            Other leaf Values that it uses are parameters: their data is read at every call. Or a finished
+            graph, a Value; then `inputs` says which leaves vary. Without a function: a decorator.
+        inputs: for a finished graph, its inputs in the order of the arguments of a replay.
+        backend: "python", "numpy", "llvm", or "auto": the fastest that is installed and pays.
+        on_branch: what to do where a Python branch on a Value would go another way than it was recorded:
+            "rerecord" (each way gets its own program) or "raise".
+        cache: whether native code may be kept on disk for the next process (MICROGRADLIKE_CACHE names the folder).
+        threads: for native code over many rows; None: two, where there are two processors.
+
+    Returns:
+        A `Compiled`.
+
+    Raises:
+        TypeError: `function` is neither a function nor a Value.
+        ValueError: an option has no such choice.
+        ImportError: the backend is not installed; the message names the extra.
+
+    Example:
+        >>> import microgradlike as mg
+        >>> w = mg.Value(2.0)
+        >>> step = mg.compile(lambda x, y: (w * x - y) ** 2, backend="python")
+        >>> step(3.0, 5.0)
+        1.0
+        >>> step.value_and_grad([3.0, 1.0], [5.0, 1.0])
+        (1.0, [4.0])
+    """
+    if backend not in BACKENDS:
+        raise ValueError(f"backend must be one of {', '.join(map(repr, BACKENDS))}, not {backend!r}")
+    if on_branch not in ("rerecord", "raise"):
+        raise ValueError(f"on_branch must be 'rerecord' or 'raise', not {on_branch!r}")
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise ValueError(f"threads must be a whole number of at least 1, or None, not {threads!r}")
+    if backend in _EXTRA:
+        _require(backend)
+    options = {"backend": backend, "on_branch": on_branch, "cache": cache, "threads": threads}
+    if function is None:
+        return lambda f: compile(f, inputs=inputs, **options)
+    return Compiled(function, inputs, options)
+
+
+def _require(backend: str) -> None:
+    for module, extra in (_EXTRA["numpy"], _EXTRA[backend]):
+        if find_spec(module) is None:
+            raise ImportError(
+                f'backend {backend!r} needs {module}, which is not installed: pip install "microgradlike[{extra}]"'
+            )
+
+
+class Compiled:
+    """A recorded computation. Call it with one example; `map`, `value_and_grad` and `backward` take many.
+
+    Attributes:
+        parameters: the captured leaves, in the order of first use (empty until the first call of a function).
+    """
+
+    def __init__(self, function: Any, inputs: Any, options: dict[str, Any]) -> None:
+        self._options = options
+        self._recordings: dict[tuple[Signature, ...], list[Recording]] = {}
+        self._lock = threading.RLock()
+        self._index: dict[Value, int] = {}
+        self._last: Recording | None = None
+        self._bind: inspect.Signature | None = None
+        self._names: list[str] = []
+        self.function: Callable[..., Any] | None = None
+        if isinstance(function, Value):
+            if inputs is None:
+                raise TypeError("compiling a graph needs inputs=[...], the leaves that a replay is given numbers for")
+            recording, signature = recorded_graph(function, inputs)
+            self._keep(tuple(signature), recording)
+            self._names = [getattr(x, "label", None) or f"inputs[{i}]" for i, x in enumerate(inputs)]
+            self.__name__ = function.label or "graph"
+        elif callable(function):
+            if inputs is not None:
+                raise TypeError("inputs= is for a finished graph; a function is given its inputs as arguments")
+            self.function = function
+            self.__name__ = getattr(function, "__name__", type(function).__name__)
+            self.__doc__ = getattr(function, "__doc__", None) or type(self).__doc__
+            try:
+                self._bind = inspect.signature(function)
+                self._names = list(self._bind.parameters)
+            except (TypeError, ValueError):
+                pass
+        else:
+            raise TypeError(f"compile takes a function or a Value, not {type(function).__name__}: {function!r:.60}")
+
+    def __repr__(self) -> str:
+        count = sum(map(len, self._recordings.values()))
+        return f"<compiled {self.__name__}: {count} recording{'s' * (count != 1)}, {len(self._index)} parameters>"
+
+    # ── what it consists of ─────────────────────────────────────────────────────────────────────
+    @property
+    def parameters(self) -> list[Value]:
+        """The captured leaf Values, in the order of first use; gradients are in this order."""
+        return list(self._index)
+
+    @property
+    def recording(self) -> Recording:
+        """The recording that was used last.
+
+        Raises:
+            RuntimeError: nothing was recorded yet.
+        """
+        if self._last is None:
+            raise RuntimeError(f"{self.__name__} is not recorded yet: call it once, or use record(...)")
+        return self._last
+
+    @property
+    def program(self) -> CompiledProgram:
+        """The recorded operations: `len`, `str`, `.graph()` to draw, `.source("python")`."""
+        return CompiledProgram(self, self.recording)
+
+    def record(self, *arguments: Any, **named: Any) -> Compiled:
+        """Record for arguments like these (one example) without running anything else; returns self."""
+        signature, numbers = self._flat(arguments, named)
+        self._recording(signature, numbers)
+        return self
+
+    # ── one example ─────────────────────────────────────────────────────────────────────────────
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """The result for one example: floats, exactly those of the eager engine, in the shape the function returns."""
+        signature, numbers = self._flat(arguments, named)
+        recording = self._recording(signature, numbers)
+        self._check_indices(recording, [[numbers]])
+        return self._exact(recording, numbers)
+
+    def _exact(self, recording: Recording, numbers: list[float]) -> Any:
+        results = self._exact_results(recording, numbers)
+        if recording.result is None:
+            return results[0]
+        return build(recording.result, iter(results))
+
+    def _exact_results(self, recording: Recording, numbers: list[float]) -> list[Any]:
+        runner = self._runner(recording, "python")
+        return runner.values(_data(recording.parameters), [numbers])[0]  # type: ignore[no-any-return]
+
+    # ── many examples ───────────────────────────────────────────────────────────────────────────
+    def map(self, *arguments: Any, **named: Any) -> Any:
+        """The result for every row: an array (a list without NumPy) with the batch as its leading axis.
+
+        Args:
+            arguments: each with a leading axis, the examples: X (m, n), y (m,), lists of rows, dicts of such.
+
+        Raises:
+            ValueError: different numbers of rows, an empty batch, rows of different shape.
+            TypeError: no leading axis, or not numeric.
+        """
+        rows = self._rows(arguments, named)
+        parts: list[tuple[list[int] | None, Any, Recording]] = []
+        for recording, which, chosen in self._split(rows):
+            runner = self._runner(recording, self._choose(recording, chosen.count))
+            parts.append((which, runner.values(_data(recording.parameters), _fed(runner, chosen)), recording))
+        return _gathered(parts, rows.count)
+
+    def value_and_grad(self, *arguments: Any, **named: Any) -> tuple[float, list[float]]:
+        """(mean of the result over the rows, its gradient with respect to `parameters`), by one compiled sweep."""
+        value, gradient = self.gradient(None, *arguments, **named)
+        return value, gradient if isinstance(gradient, list) else gradient.tolist()
+
+    def gradient(self, theta: Any, *arguments: Any, **named: Any) -> tuple[float, Any]:
+        """Like `value_and_grad`, with the parameters' numbers given as a vector (None: read from the parameters).
+
+        The gradient comes as a vector, too: an array, where NumPy is installed.
+        """
+        rows = self._rows(arguments, named)
+        parts = self._split(rows)
+        single = len(parts) == 1
+        value, total = 0.0, None
+        for recording, _, chosen in parts:
+            if not recording.scalar:
+                raise TypeError(f"{self.__name__} must return one Value to be differentiated, not {recording.results}")
+            runner = self._runner(recording, self._choose(recording, chosen.count, gradient=True))
+            where = self._where(recording)
+            if theta is None:
+                data = _data(recording.parameters)
+            elif where is None:
+                data = theta
+            else:
+                data = [theta[i] for i in where] if isinstance(theta, list) else theta[where]
+            part, gradient = runner.gradient(data, _fed(runner, chosen))
+            if single and where is None:
+                return part, gradient
+            share = chosen.count / rows.count
+            value += share * part
+            if total is None:
+                total = [0.0] * len(self._index)
+            for i, g in zip(range(len(gradient)) if where is None else where, gradient, strict=True):
+                total[i] += share * float(g)
+        assert total is not None
+        return value, total
+
+    def backward(self, *arguments: Any, **named: Any) -> float:
+        """The mean of the result over the rows; its gradient is added to the grad of every parameter, all or nothing."""
+        value, gradient = self.value_and_grad(*arguments, **named)
+        _add_gradients(self.parameters, gradient)
+        return value
+
+    def to(self, library: str) -> Any:
+        """The program as a plain function of another library: `f(parameters, *arguments)` for one example.
+
+        Args:
+            library: "jax", "torch" or "numpy"; or an Array API namespace.
+
+        Returns:
+            A function `f(theta, *arguments)`: theta is the vector of the parameters' numbers (or a sequence), the
+            arguments are arrays of one example; batch, differentiate and shard it with the library's own means.
+        """
+        from .array_api import exported
+
+        return exported(self, library)
+
+    # ── choosing ────────────────────────────────────────────────────────────────────────────────
+    def _arguments(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+        if self._bind is None:
+            if named:
+                raise TypeError(f"{self.__name__} takes no named arguments: {', '.join(named)}")
+            if self.function is None and len(arguments) != len(self._names):
+                raise TypeError(f"{self.__name__} takes {len(self._names)} arguments, as many as inputs, not {len(arguments)}")
+            return arguments
+        bound = self._bind.bind(*arguments, **named)
+        if bound.kwargs:
+            raise TypeError(f"{self.__name__} has keyword-only arguments: compile a function without them")
+        return bound.args
+
+    def _flat(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Signature, ...], list[float]]:
+        arguments = self._arguments(arguments, named)
+        numbers: list[float] = []
+        signature = tuple([flatten(x, numbers, name) for x, name in zip(arguments, self._labels(arguments), strict=True)])
+        return signature, numbers
+
+    def _labels(self, arguments: Sequence[Any]) -> list[str]:
+        names = self._names[: len(arguments)]
+        return names + [f"argument {i}" for i in range(len(names), len(arguments))]
+
+    def _rows(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> Rows:
+        arguments = self._arguments(arguments, named)
+        return rows_of(arguments, self._labels(arguments))
+
+    def _keep(self, signature: tuple[Signature, ...], recording: Recording) -> None:
+        self._recordings.setdefault(signature, []).append(recording)
+        for v in recording.parameters:
+            self._index.setdefault(v, len(self._index))
+        self._last = recording
+
+    def _where(self, recording: Recording) -> list[int] | None:
+        """Where the recording's parameters are among all; None if they are all, in this order."""
+        where = [self._index[v] for v in recording.parameters]
+        return None if where == list(range(len(self._index))) else where
+
+    def _new(self, signature: tuple[Signature, ...], numbers: Sequence[float]) -> Recording:
+        if self.function is None:
+            expected = ", ".join(map(str, next(iter(self._recordings))))
+            raise ValueError(f"arguments of shapes {', '.join(map(str, signature))}, but the graph's inputs are {expected}")
+        known = self._recordings.get(signature, ())
+        if known and self._options["on_branch"] == "raise":
+            raise BranchError(
+                f"{self.__name__} would take another branch for these numbers than the one recorded. Write mg.where "
+                "instead of `if`, or compile with on_branch='rerecord'"
+            )
+        if len(known) >= _MOST_BRANCHES:
+            raise BranchError(
+                f"{self.__name__} was recorded {len(known)} times for arguments of this shape, and still meets new branches: "
+                "write mg.where, mg.maximum, mg.take instead of Python branches on Values"
+            )
+        recording = record(self.function, signature, numbers)
+        self._keep(signature, recording)
+        return recording
+
+    def _recording(self, signature: tuple[Signature, ...], numbers: list[float]) -> Recording:
+        """The recording for one example: of its shape, and with the outcomes its numbers have."""
+        with self._lock:
+            for recording in self._recordings.get(signature, ()):
+                if not recording.guards or self._holds(recording, numbers):
+                    self._last = recording
+                    return recording
+            return self._new(signature, numbers)
+
+    def _holds(self, recording: Recording, numbers: list[float]) -> bool:
+        outcomes = self._exact_results(recording, numbers)[recording.results :]
+        return [bool(o) for o in outcomes] == [outcome for _, outcome in recording.guards]
+
+    def _split(self, rows: Rows) -> list[tuple[Recording, list[int] | None, Rows]]:
+        """The rows by the recording that fits them: [(recording, which rows or None for all, those rows)]."""
+        signature = tuple(rows.signature)
+        with self._lock:
+            known = self._recordings.get(signature)
+            if not known:
+                known = [self._new(signature, rows.row(0))]
+            if len(known) == 1 and not known[0].guards:
+                self._last = known[0]
+                self._check_indices(known[0], rows.blocks)
+                return [(known[0], None, rows)]
+            return self._split_by_branch(signature, rows)
+
+    def _split_by_branch(self, signature: tuple[Signature, ...], rows: Rows) -> list[tuple[Recording, list[int] | None, Rows]]:
+        left = list(range(rows.count))
+        found: list[tuple[Recording, list[int] | None, Rows]] = []
+        tried = 0
+        while left:
+            known = self._recordings[signature]
+            if tried == len(known):
+                self._new(signature, rows.row(left[0]))
+            recording = self._recordings[signature][tried]
+            tried += 1
+            chosen = rows if len(left) == rows.count else rows.chosen(left)
+            runner = self._runner(recording, self._choose(recording, chosen.count))
+            outputs = runner.values(_data(recording.parameters), _fed(runner, chosen))
+            expected = [outcome for _, outcome in recording.guards]
+            fits = [[bool(o) for o in out[recording.results :]] == expected for out in outputs]
+            mine = [i for i, fit in zip(left, fits, strict=True) if fit]
+            left = [i for i, fit in zip(left, fits, strict=True) if not fit]
+            if mine:
+                part = rows if len(mine) == rows.count else rows.chosen(mine)
+                self._check_indices(recording, part.blocks)
+                found.append((recording, None if part is rows else mine, part))
+                self._last = recording
+        return found
+
+    def _check_indices(self, recording: Recording, blocks: list[Any]) -> None:
+        """Refuse an argument that selects an item that is not there."""
+        if not recording.limits:
+            return
+        column = 0
+        for block in blocks:
+            width = len(block[0]) if not hasattr(block, "shape") else block.shape[1]
+            for j in range(width):
+                limit = recording.limits.get(column + j)
+                if limit is None:
+                    continue
+                for k in block[:, j].tolist() if hasattr(block, "shape") else [row[j] for row in block]:
+                    if k != k or k - k != 0.0 or k != int(k) or not -limit <= k < limit:
+                        raise IndexError(f"index {k!r} must be an integer from 0 to {limit - 1}")
+            column += width
+
+    def _choose(self, recording: Recording, count: int, gradient: bool = False) -> str:
+        """The backend for this many rows."""
+        wanted: str = self._options["backend"]
+        if wanted != "auto":
+            return wanted
+        if find_numpy() is None or len(recording.program) * count * (3 if gradient else 1) <= _SMALL:
+            return "python"
+        return "llvm" if find_llvm() else "numpy"
+
+    def _runner(self, recording: Recording, backend: str) -> Any:
+        runner = recording.runners.get(backend)
+        if runner is None:
+            with self._lock:
+                runner = make_runner(recording, backend, self._options)
+                recording.runners[backend] = runner
+        return runner
+
+
+def make_runner(recording: Recording, backend: str, options: dict[str, Any]) -> Any:
+    """The program of a recording on a backend."""
+    program = guarded_program(recording)
+    if backend == "python":
+        return PythonRunner(program, recording.inputs)
+    if backend == "numpy":
+        from .numpy_backend import NumpyRunner
+
+        return NumpyRunner(program, recording.inputs)
+    from .llvm_backend import LlvmRunner
+
+    return LlvmRunner(program, recording.inputs, cache=options["cache"], threads=options["threads"])
+
+
+def find_numpy() -> Any:
+    """NumPy's spec, or None."""
+    return _found("numpy")
+
+
+def find_llvm() -> Any:
+    """llvmlite's spec, or None."""
+    return _found("llvmlite")
+
+
+_specs: dict[str, Any] = {}
+
+
+def _found(module: str) -> Any:
+    if module not in _specs:
+        _specs[module] = find_spec(module)
+    return _specs[module]
+
+
+def _fed(runner: Any, rows: Rows) -> Any:
+    return rows.lists() if runner.name == "python" else rows
+
+
+# The slot itself where the engine is plain Python: the property would ask whether somebody is recording.
+_read: Callable[[Value], float] = attrgetter("data") if _native_engine else Value._data.__get__  # type: ignore[attr-defined]
+_fields: Any = Value
+
+
+def _data(parameters: list[Value]) -> list[float]:
+    return list(map(_read, parameters))
+
+
+def _add_gradients(parameters: list[Value], gradient: Sequence[float]) -> None:
+    """grad += gradient, for all or none: the loop runs inside one call of C code, which no signal interrupts."""
+    field = _fields.grad if _native_engine else _fields._grad
+    with _engine._lock:
+        totals = list(map(add, map(field.__get__, parameters), gradient))
+        deque(map(field.__set__, parameters, totals), maxlen=0)
+
+
+def _gathered(parts: list[tuple[list[int] | None, Any, Recording]], count: int) -> Any:
+    """The results of all rows in order, in the shape of the result with the batch in front."""
+    which, outputs, recording = parts[0]
+    results = recording.results
+    if any(r.result != recording.result for _, _, r in parts):
+        raise TypeError("the function returns results of different shapes for different rows, which map cannot stack")
+    if len(parts) > 1 or which is not None:
+        merged: list[Any] = [None] * count
+        for which, found, _ in parts:
+            for i, row in zip(range(count) if which is None else which, found, strict=True):
+                merged[i] = row
+        outputs = merged
+    np = _numpy_or_none()
+    if np is None:
+        rows = [list(row[:results]) for row in outputs]
+        return [row[0] for row in rows] if recording.result is None else [build(recording.result, iter(r)) for r in rows]
+    table = np.asarray(outputs, dtype=float)[:, :results]
+    return _stacked(recording.result, table, [0])
+
+
+def _stacked(shape: Signature, table: Any, column: list[int]) -> Any:
+    if shape is None or all(type(n) is int for n in shape):
+        width = size(shape)
+        part = table[:, column[0] : column[0] + width]
+        column[0] += width
+        return part[:, 0] if shape is None else part.reshape(len(table), *shape)
+    if shape[0] is dict:
+        return {k: _stacked(s, table, column) for k, s in zip(shape[1], shape[2], strict=True)}
+    items = [_stacked(s, table, column) for s in shape[1]]
+    return items if shape[0] is list else shape[0]._make(items)
+
+
+def _numpy_or_none() -> Any:
+    if find_numpy() is None:
+        return None
+    import numpy as np
+
+    return np
+
+
+class CompiledProgram:
+    """The recorded operations of a compiled function, to look at."""
+
+    def __init__(self, step: Compiled, recording: Recording) -> None:
+        self._step = step
+        self._recording = recording
+
+    @property
+    def recorded(self) -> Program:
+        """The program itself: its inputs are the arguments' numbers, then the parameters."""
+        program, results = self._recording.program, self._recording.results
+        return Program(program.inputs, program.rows, program.args, program.outputs[:results], program.names)
+
+    def __len__(self) -> int:
+        return len(self._recording.program)
+
+    def __str__(self) -> str:
+        return str(self.recorded)
+
+    def __repr__(self) -> str:
+        return repr(self.recorded)
+
+    def graph(self, *arguments: Any) -> Any:
+        """The results as Values, at these arguments (0 unless given): `mg.draw(step.program.graph())`."""
+        numbers = [0.0] * self._recording.inputs
+        if arguments:
+            numbers = self._step._flat(arguments, {})[1]
+        roots = self.recorded.graph([*numbers, *_data(self._recording.parameters)])
+        return roots[0] if self._recording.scalar else build(self._recording.result, iter(roots))
+
+    def source(self, backend: str = "python") -> str:
+        """What a backend made of it, as text: "python", "numpy" (its array instructions) or "llvm"."""
+        if backend not in BACKENDS[1:]:
+            raise ValueError(f"backend must be one of {', '.join(map(repr, BACKENDS[1:]))}, not {backend!r}")
+        if backend in _EXTRA:
+            _require(backend)
+        return self._step._runner(self._recording, backend).source()  # type: ignore[no-any-return]
+
+

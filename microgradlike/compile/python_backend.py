@@ -1,0 +1,288 @@
+"""Backend `python`: a program as generated Python source. Standard library only; every bit as the eager engine has it.
+
+The rows of the table are run on the namespace of texts: what comes out is the source of the forward value and
+of the sweep, in the eager engine's order, its exact-zero rule included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import inf, nan
+from typing import Any
+
+from .. import floats
+from ..ops import TABLE
+from ..program import Program
+
+__all__ = ["PythonRunner", "Source", "gradient_source", "value_source"]
+
+_LONG = 300_000  # characters of arguments beyond which a program is interpreted rather than written out
+
+
+class Text(str):
+    """Source text with operators."""
+
+    __slots__ = ()
+
+    def __add__(self, other: Any) -> Text:
+        return Text(f"({self} + {literal(other)})")
+
+    def __radd__(self, other: Any) -> Text:
+        return Text(f"({literal(other)} + {self})")
+
+    def __sub__(self, other: Any) -> Text:
+        return Text(f"({self} - {literal(other)})")
+
+    def __rsub__(self, other: Any) -> Text:
+        return Text(f"({literal(other)} - {self})")
+
+    def __mul__(self, other: Any) -> Text:  # type: ignore[override]
+        return Text(f"({self} * {literal(other)})")
+
+    def __rmul__(self, other: Any) -> Text:  # type: ignore[override]
+        return Text(f"({literal(other)} * {self})")
+
+    def __neg__(self) -> Text:
+        return Text(f"(-{self})")
+
+
+def literal(x: Any) -> str:
+    """A number as source text."""
+    if isinstance(x, str):
+        return x
+    text = repr(float(x))
+    return f"({text})" if text[0] == "-" else text
+
+
+class Source:
+    """The namespace of texts. What one Python operator says is written as such, the rest as a call of `floats`."""
+
+    def __init__(self) -> None:
+        self.used: dict[str, Callable[..., Any]] = {"inf": inf, "nan": nan}  # type: ignore[dict-item]
+
+    def where(self, c: Any, x: Any, y: Any) -> Text:
+        return Text(f"({literal(x)} if {literal(c)} else {literal(y)})")
+
+    def defined(self, test: Any, x: Any) -> Text:
+        return Text(f"({literal(x)} if {literal(test)} == {literal(test)} else nan)")
+
+    def positive(self, x: Any) -> Text:
+        return Text(literal(x))
+
+    def negative(self, x: Any) -> Text:
+        return Text(f"(-{literal(x)})")
+
+    def relu(self, x: Any) -> Text:
+        return Text(f"({x} if {x} > 0.0 or {x} != {x} else 0.0)")
+
+    def square(self, x: Any) -> Text:
+        return Text(f"({literal(x)} * {literal(x)})")
+
+    def _infix(self, symbol: str, x: Any, y: Any) -> Text:
+        return Text(f"({literal(x)} {symbol} {literal(y)})")
+
+    def _test(self, symbol: str, x: Any, y: Any) -> Text:
+        return Text(f"(1.0 if {literal(x)} {symbol} {literal(y)} else 0.0)")
+
+    def __getattr__(self, name: str) -> Callable[..., Text]:
+        if name.startswith("_") or name not in TABLE:
+            raise AttributeError(name)
+        symbol = {"add": "+", "subtract": "-", "multiply": "*"}.get(name)
+        if symbol is not None:
+            return lambda x, y: self._infix(symbol, x, y)
+        relation = {
+            "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=", "equal": "==", "not_equal": "!=",
+        }.get(name)  # fmt: skip
+        if relation is not None:
+            return lambda x, y: self._test(relation, x, y)
+        self.used[name] = TABLE[name].on(floats)
+        return lambda *xs: Text(f"{name}({', '.join(map(literal, xs))})")
+
+
+def _names(program: Program) -> list[Text]:
+    return [Text(f"x{i}") for i in range(program.inputs)] + [Text(f"v{k}") for k in range(len(program))]
+
+
+def _forward(program: Program, m: Source, names: list[Text], indent: str) -> list[str]:
+    lines = []
+    first = program.inputs
+    for k, (row, args) in enumerate(zip(program.rows, program.args, strict=True)):
+        operands = [names[a] if type(a) is int else a for a in args]
+        text = row.on(m)(*operands)
+        if text[0] == "(" and text[-1] == ")":
+            text = text[1:-1]
+        lines.append(f"{indent}{names[first + k]} = {text}")
+    return lines
+
+
+def _unpack(names: Sequence[str], source: str, indent: str) -> list[str]:
+    return [f"{indent}({', '.join(names)},) = {source}"] if names else []
+
+
+def value_source(program: Program, inputs: int) -> tuple[str, dict[str, Any]]:
+    """The source of `run(parameters, rows)`, which lists the outputs for each row, and what it calls."""
+    m, names = Source(), _names(program)
+    lines = ["def run(parameters, rows):"]
+    lines += _unpack(names[inputs : program.inputs], "parameters", "    ")
+    lines += ["    outputs = []", "    for row in rows:"]
+    lines += _unpack(names[:inputs], "row", "        ")
+    lines += _forward(program, m, names, "        ")
+    results = [names[a] if type(a) is int else literal(a) for a in program.outputs]
+    lines += [f"        outputs.append(({', '.join(results)},))", "    return outputs", ""]
+    return "\n".join(lines), m.used
+
+
+def gradient_source(program: Program, inputs: int) -> tuple[str, dict[str, Any]]:
+    """The source of `run(parameters, rows)`: the sums over rows of output 0 and of its gradients, and what it calls."""
+    m, names = Source(), _names(program)
+    first = program.inputs
+    lines = ["def run(parameters, rows):"]
+    lines += _unpack(names[inputs:first], "parameters", "    ")
+    g = {a: Text(f"g{a}") for a in range(inputs, first)}
+    lines += [f"    {name} = 0.0" for name in g.values()]
+    lines += ["    total = 0.0", "    for row in rows:"]
+    pad = "        "
+    lines += _unpack(names[:inputs], "row", pad)
+    lines += _forward(program, m, names, pad)
+    root = program.outputs[0]
+    lines.append(f"{pad}total += {names[root] if type(root) is int else literal(root)}")
+    lines += _sweep(program, inputs, m, names, g, pad)
+    lines.append(f"    return total, [{', '.join(g.values())}]")
+    return "\n".join(lines) + "\n", m.used
+
+
+def _sweep(program: Program, inputs: int, m: Source, names: list[Text], g: dict[int, Text], pad: str) -> list[str]:
+    first, root = program.inputs, program.outputs[0]
+    active = _active(program, inputs)
+    uses = _uses(program)
+    if type(root) is not int or not active[root]:
+        return []
+    if root < first:
+        return [f"{pad}{g[root]} += 1.0"]
+    body: list[str] = []
+    started: list[str] = []
+    g[root] = Text(f"g{root}")
+    for k in range(root - first, -1, -1):
+        node = first + k
+        if node not in g:
+            continue
+        row, args = program.rows[k], program.args[k]
+        z, operands = names[node], [names[a] if type(a) is int else a for a in args]
+        parts = []
+        plain = True
+        for a, text in zip(args, row.cotangents(m, g[node], z, *operands), strict=True):
+            if text is None or type(a) is not int or not active[a]:
+                continue
+            text = literal(text)
+            simple = text == g[node] or text == f"(-{g[node]})"
+            if a >= first and a not in g:
+                if uses[a] == 1 and text == g[node]:
+                    g[a] = g[node]  # its only contribution is this one, unchanged
+                    continue
+                g[a] = Text(f"g{a}")
+                started.append(g[a])
+            plain = plain and simple
+            parts.append(f"{g[a]} += {text[1:-1] if text[0] == '(' and text[-1] == ')' else text}")
+        if parts and plain:
+            body += [pad + part for part in parts]
+        elif parts:
+            body.append(f"{pad}if {g[node]} != 0.0:")
+            body += [f"{pad}    {part}" for part in parts]
+    head = [f"{pad}{' = '.join(started[i : i + 50])} = 0.0" for i in range(0, len(started), 50)]
+    return [f"{pad}g{root} = 1.0", *head, *body]
+
+
+def _active(program: Program, inputs: int) -> bytearray:
+    """Which slots depend on a parameter."""
+    active = bytearray(program.inputs + len(program))
+    active[inputs : program.inputs] = b"\1" * (program.inputs - inputs)
+    for k, args in enumerate(program.args):
+        active[program.inputs + k] = any([type(a) is int and active[a] for a in args])
+    return active
+
+
+def _uses(program: Program) -> list[int]:
+    """How often each slot is used on the way to output 0."""
+    first = program.inputs
+    uses = [0] * (first + len(program))
+    root = program.outputs[0]
+    uses[root] = 1
+    for k in range(root - first, -1, -1):
+        if uses[first + k]:
+            for a in program.args[k]:
+                if type(a) is int:
+                    uses[a] += 1
+    return uses
+
+
+def executed(source: str, used: dict[str, Any], name: str) -> Callable[..., Any]:
+    """The function `run` of generated source."""
+    scope = dict(used)
+    exec(compile(source, f"<compiled {name}>", "exec"), scope)  # our own text: numbers, slots, names of the table
+    return scope["run"]  # type: ignore[no-any-return]
+
+
+class PythonRunner:
+    """Runs a recorded program with Python floats.
+
+    Args:
+        program: inputs are arguments, then parameters; output 0 is what `gradient` differentiates.
+        inputs: how many inputs are arguments.
+    """
+
+    name = "python"
+
+    def __init__(self, program: Program, inputs: int) -> None:
+        self.program = program
+        self.inputs = inputs
+        self._functions: dict[str, Callable[..., Any]] = {}
+        self._long = sum([len(args) ** 2 for args in program.args]) > _LONG
+
+    def source(self) -> str:
+        """The generated source: values, then gradients."""
+        return "\n".join([value_source(self.program, self.inputs)[0], gradient_source(self.program, self.inputs)[0]])
+
+    def _function(self, kind: str) -> Callable[..., Any]:
+        if kind not in self._functions:
+            write = value_source if kind == "values" else gradient_source
+            self._functions[kind] = executed(*write(self.program, self.inputs), kind)
+        return self._functions[kind]
+
+    def values(self, parameters: Sequence[float], rows: Sequence[Sequence[float]]) -> list[Any]:
+        """The outputs for each row."""
+        if self._long:
+            return [self.program.run(floats, [*row, *parameters]) for row in rows]
+        return self._function("values")(parameters, rows)  # type: ignore[no-any-return]
+
+    def gradient(self, parameters: Sequence[float], rows: Sequence[Sequence[float]]) -> tuple[float, list[float]]:
+        """The mean of output 0 over the rows and the mean of its gradients with respect to the parameters."""
+        if self._long:
+            total, sums = 0.0, [0.0] * len(parameters)
+            for row in rows:
+                value, gradients = interpreted(self.program, self.inputs, [*row, *parameters])
+                total += value
+                sums = [s + d for s, d in zip(sums, gradients, strict=True)]
+        else:
+            total, sums = self._function("gradient")(parameters, rows)
+        m = float(len(rows))
+        return total / m, [s / m for s in sums]
+
+
+def interpreted(program: Program, inputs: int, numbers: list[float]) -> tuple[float, list[float]]:
+    """Output 0 and its gradients at one row, by running the table's rules on floats, without generated source."""
+    slots = program.slots(floats, numbers)
+    root, first = program.outputs[0], program.inputs
+    cotangents = [0.0] * len(slots)
+    if type(root) is not int:
+        return root, [0.0] * (first - inputs)
+    cotangents[root] = 1.0
+    for k in range(root - first, -1, -1):
+        g = cotangents[first + k]
+        if g == 0.0:
+            continue
+        args = program.args[k]
+        operands = [slots[a] if type(a) is int else a for a in args]
+        for a, c in zip(args, program.rows[k].cotangents(floats, g, slots[first + k], *operands), strict=True):
+            if c is not None and type(a) is int:
+                cotangents[a] += c
+    return slots[root], cotangents[inputs:first]

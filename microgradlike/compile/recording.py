@@ -1,0 +1,210 @@
+"""From a function to a recorded program: run it once on fresh Values, watch what a graph cannot show, keep the rest."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..engine import Value, recording
+from ..ops import TABLE
+from ..program import Program, trace
+from .inputs import Signature, build, flatten
+
+__all__ = ["BranchError", "Recording", "RecordingWarning", "record", "recorded_graph"]
+
+_RELATIONS = {"<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal", "!=": "not_equal"}
+_one_at_a_time = threading.RLock()
+
+
+class RecordingWarning(UserWarning):
+    """A recorded function did something that will be frozen: the number it read is the same at every replay."""
+
+
+class BranchError(RuntimeError):
+    """The numbers take another branch than the one that was recorded."""
+
+
+class Recording:
+    """One recorded run: a program for arguments of one shape and, if the function branches, for one outcome of its tests.
+
+    Attributes:
+        program: the computation. Its inputs are the arguments' numbers, then the parameters; its outputs
+            the results, then the left and right sides of the recorded tests.
+        inputs: how many of the program's inputs are arguments.
+        parameters: the captured leaves, in the order of first use.
+        results: how many of the outputs are results.
+        result: the shape of the results.
+        guards: the tests, each (name of the comparison, outcome).
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        inputs: int,
+        parameters: list[Value],
+        result: Signature,
+        results: int,
+        guards: list[tuple[str, bool]],
+    ) -> None:
+        self.program = program
+        self.inputs = inputs
+        self.parameters = parameters
+        self.result = result
+        self.results = results
+        self.guards = guards
+        self.limits = _index_limits(program, inputs)
+        self.runners: dict[str, Any] = {}
+
+    @property
+    def scalar(self) -> bool:
+        """Whether the result is one number, which is what can be differentiated."""
+        return self.result is None
+
+
+def _index_limits(program: Program, inputs: int) -> dict[int, int]:
+    """For each argument that is an index of take (or a class of cross_entropy ...): how many items there are."""
+    limits: dict[int, int] = {}
+    for row, args in zip(program.rows, program.args, strict=True):
+        if row.pullback is not None and row.parameters[0] in ("index", "class") and type(args[0]) is int:
+            k = args[0]
+            if k < inputs:
+                limits[k] = min(limits.get(k, len(args)), len(args) - 1)
+    return limits
+
+
+class _Observer:
+    """Listens while the function runs."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.thread = threading.get_ident()
+        self.constants: list[Value] = []
+        self.tests: list[tuple[Any, str, Any, bool]] = []
+        self.read: list[str] = []
+        self.mutated: list[str] = []
+
+    def created(self, v: Value) -> None:
+        if threading.get_ident() == self.thread:
+            self.constants.append(v)
+
+    def branched(self, left: Any, relation: str, right: Any, outcome: bool) -> None:
+        if threading.get_ident() == self.thread:
+            self.tests.append((left, relation, right, outcome))
+
+    def data_read(self, v: Value) -> None:
+        if threading.get_ident() == self.thread and (line := _user_line()):
+            self.read.append(line)
+
+    def assigned(self, v: Value) -> None:
+        if threading.get_ident() == self.thread:
+            self.mutated.append(_user_line() or "this package")
+
+
+_OURS = __name__.partition(".")[0] + "."
+
+
+def _user_line() -> str | None:
+    """The line of code that touched a Value, unless it is the package's own."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and frame.f_globals.get("__name__") in (_OURS + "value", _OURS + "_value"):
+        frame = frame.f_back
+    if frame.f_globals.get("__name__", "").startswith(_OURS):
+        return None
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def record(function: Callable[..., Any], signature: Sequence[Signature], numbers: Sequence[float]) -> Recording:
+    """Run `function` on arguments of this shape and these numbers, twice, and keep what it computed.
+
+    Raises:
+        TypeError: the function returns something else than Values and numbers in lists, tuples or dicts.
+        RuntimeError: it assigns the data of Values, or does not do the same twice.
+    """
+    name = getattr(function, "__qualname__", None) or type(function).__name__
+    with _one_at_a_time:
+        first, read = _run(function, name, signature, numbers)
+        again, _ = _run(function, name, signature, numbers)
+    if first.program.key != again.program.key or [*map(id, first.parameters)] != [*map(id, again.parameters)]:
+        raise RuntimeError(
+            f"{name} recorded two different programs for the same arguments: it depends on chance, or on something that "
+            "changes outside of it. Pass what varies as an argument"
+        )
+    if read:
+        warnings.warn(
+            f"{name} reads .data (at {read[0]}{' and elsewhere' if len(read) > 1 else ''}): the number is the one of the "
+            "recording at every replay. Compute with the Value itself, or use mg.where, mg.take to choose",
+            RecordingWarning,
+            stacklevel=4,
+        )
+    return first
+
+
+def _run(
+    function: Callable[..., Any], name: str, signature: Sequence[Signature], numbers: Sequence[float]
+) -> tuple[Recording, list[str]]:
+    leaves = [Value(x) for x in numbers]
+    source = iter(leaves)
+    arguments = [build(s, source) for s in signature]
+    observer = _Observer(name)
+    with recording(observer):
+        returned = function(*arguments)
+    if observer.mutated:
+        raise RuntimeError(
+            f"{name} assigns the data of a Value (at {observer.mutated[0]}), which a replay cannot repeat: return the "
+            "new number instead, and assign it outside"
+        )
+    return _recording(returned, leaves, observer.constants, observer.tests, name), observer.read
+
+
+def recorded_graph(root: Any, inputs: Any) -> tuple[Recording, list[Signature]]:
+    """A finished graph as a recording: `inputs` are the leaves that vary, in the shapes that the replay will be given."""
+    if not isinstance(inputs, (list, tuple)):
+        raise TypeError(f"inputs must be a list of Values (or of nested lists of them), not {type(inputs).__name__}")
+    leaves: list[Any] = []
+    signature = [flatten(x, leaves, f"inputs[{i}]", values=True) for i, x in enumerate(inputs)]
+    for v in leaves:
+        if not isinstance(v, Value) or not v.is_leaf:
+            raise TypeError(f"inputs must be leaf Values, not {v!r}: the graph is replayed from them")
+    if len({*map(id, leaves)}) != len(leaves):
+        raise ValueError("inputs name the same Value twice")
+    return _recording(root, leaves, [], [], "the graph"), signature
+
+
+def _recording(
+    returned: Any, leaves: list[Value], constants: list[Value], tests: list[tuple[Any, str, Any, bool]], name: str
+) -> Recording:
+    results: list[Any] = []
+    try:
+        shape = flatten(returned, results, "the result", values=True)
+    except TypeError as error:
+        raise TypeError(f"{name} must return a Value (or Values in lists, tuples or dicts): {error}") from None
+    if not any(isinstance(v, Value) for v in results):
+        raise TypeError(
+            f"{name} returns {type(returned).__name__}, but no Value: its result does not depend on its arguments or on "
+            "parameters, or it computed with .data"
+        )
+    sides = [x for left, _, right, _ in tests for x in (left, right)]
+    program, parameters = trace([*results, *sides], leaves, constants)
+    guards = [(_RELATIONS[relation], outcome) for _, relation, _, outcome in tests]
+    return Recording(program, len(leaves), parameters, shape, len(results), guards)
+
+
+def tested(recording: Recording) -> list[tuple[str, Any, Any, bool]]:
+    """The recorded tests as (comparison, left slot, right slot, outcome)."""
+    sides = recording.program.outputs[recording.results :]
+    return [(name, sides[2 * i], sides[2 * i + 1], outcome) for i, (name, outcome) in enumerate(recording.guards)]
+
+
+def guarded_program(recording: Recording) -> Program:
+    """The program whose outputs are the results and then 1 or 0 for each recorded test."""
+    program = recording.program
+    rows, args = list(program.rows), list(program.args)
+    outputs = list(program.outputs[: recording.results])
+    for name, left, right, _ in tested(recording):
+        outputs.append(program.inputs + len(rows))
+        rows.append(TABLE[name])
+        args.append((left, right))
+    return Program(program.inputs, rows, args, outputs, program.names)

@@ -1,0 +1,315 @@
+"""A recorded computation as a flat list of operations, run in any namespace; and a namespace that writes such lists.
+
+A program has slots: first its inputs, then one for each step. An argument of a step is a slot (an int) or a
+constant (a float). Nothing here knows Values beyond reading a finished graph, and nothing here computes:
+`run` asks the table for each operation on a namespace, `Tape` is the namespace whose answers are new steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
+
+from . import floats
+from .engine import Value, topological_order, values
+from .ops import TABLE, Op
+
+__all__ = ["Program", "Slot", "Tape", "trace"]
+
+Argument = Any  # an int: a slot; a float: a constant
+
+
+class Program:
+    """A straight-line computation.
+
+    Attributes:
+        inputs: how many inputs there are; they are slots 0 … inputs − 1.
+        rows: the operation of each step, a row of the table; step k fills slot inputs + k.
+        args: the arguments of each step, slots (int) or constants (float).
+        outputs: the slots (or constants) that are the results.
+        names: what the inputs are called in the text.
+
+    Example:
+        >>> from microgradlike import Value, floats
+        >>> a, b = Value(2.0), Value(3.0)
+        >>> program, leaves = trace([a * b + a], [a, b])
+        >>> program.run(floats, [2.0, 3.0])
+        [8.0]
+        >>> print(program)
+        program of 2 inputs, 2 operations, 1 output
+        %2 = multiply(%0, %1)
+        %3 = add(%2, %0)
+        return %3
+    """
+
+    __slots__ = ("args", "inputs", "names", "outputs", "rows")
+
+    def __init__(
+        self,
+        inputs: int,
+        rows: list[Op],
+        args: list[tuple[Argument, ...]],
+        outputs: list[Argument],
+        names: dict[int, str] | None = None,
+    ) -> None:
+        self.inputs = inputs
+        self.rows = rows
+        self.args = args
+        self.outputs = outputs
+        self.names = names or {}
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def slots(self, m: Any, inputs: Sequence[Any]) -> list[Any]:
+        """What every slot holds, the inputs given, in namespace `m`."""
+        if len(inputs) != self.inputs:
+            raise ValueError(f"the program has {self.inputs} inputs, not {len(inputs)}")
+        found: dict[Op, Callable[..., Any]] = {}
+        slots = list(inputs)
+        for row, args in zip(self.rows, self.args, strict=True):
+            function = found.get(row)
+            if function is None:
+                function = found[row] = row.on(m)
+            slots.append(function(*[slots[a] if type(a) is int else a for a in args]))
+        return slots
+
+    def run(self, m: Any, inputs: Sequence[Any]) -> list[Any]:
+        """The outputs, the inputs given, in namespace `m`."""
+        slots = self.slots(m, inputs)
+        return [slots[a] if type(a) is int else a for a in self.outputs]
+
+    def graph(self, inputs: Sequence[Any] | None = None) -> list[Any]:
+        """The outputs as Values, computed anew from leaves with the given numbers: to draw, or to look at."""
+        numbers = inputs or [0.0] * self.inputs
+        return self.run(values, [Value(x, self.names.get(i)) for i, x in enumerate(numbers)])
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What makes two programs the same; constants by their bits, so that nan equals nan and 0 is not −0."""
+        return (
+            self.inputs,
+            tuple([row.name for row in self.rows]),
+            tuple([tuple([a if type(a) is int else a.hex() for a in args]) for args in self.args]),
+            tuple([a if type(a) is int else a.hex() for a in self.outputs]),
+        )
+
+    def __str__(self) -> str:
+        def text(a: Argument) -> str:
+            return self.names.get(a, f"%{a}") if type(a) is int else repr(a)
+
+        count = f"{self.inputs} inputs, {len(self)} operations, {len(self.outputs)} output"
+        lines = [f"program of {count}{'s' * (len(self.outputs) != 1)}"]
+        for k, (row, args) in enumerate(zip(self.rows, self.args, strict=True)):
+            lines.append(f"%{self.inputs + k} = {row.name}({', '.join(map(text, args))})")
+        lines.append(f"return {', '.join(map(text, self.outputs))}")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<program: {self.inputs} inputs, {len(self)} operations, {len(self.outputs)} outputs>"
+
+
+def trace(
+    roots: Sequence[Any], inputs: Sequence[Value], constants: Collection[Value] = ()
+) -> tuple[Program, list[Value]]:
+    """The program that computes `roots` from `inputs` and from the other leaves they depend on, and those leaves.
+
+    Steps are in the order of `topological_order`, which is the order in which backward() sweeps them. The
+    inputs of the program are `inputs`, then the other leaves in the order of first use. Leaves in
+    `constants` become constants; so do numbers among the roots.
+    """
+    order = topological_order([v for v in roots if isinstance(v, Value)])
+    slot: dict[Value, Argument] = {v: i for i, v in enumerate(inputs)}
+    fixed = {v: v.data for v in constants}
+    others = [v for v in order if v.op is None and v not in slot and v not in fixed]
+    for v in others:
+        slot[v] = len(slot)
+    count = len(slot)
+    slot.update(fixed)
+    names = {i: v.label for v, i in slot.items() if v.label and type(i) is int}
+    rows: list[Op] = []
+    args: list[tuple[Argument, ...]] = []
+    for v in order:
+        if v not in slot:
+            slot[v] = count + len(rows)
+            rows.append(v.op)  # type: ignore[arg-type]  # leaves have their slot already
+            args.append(tuple([a if type(a) is float else slot[a] for a in v.args]))
+    outputs = [slot[v] if isinstance(v, Value) else float(v) for v in roots]
+    return Program(count, rows, args, outputs, names), others
+
+
+class Slot:
+    """What a Tape answers: the result of a step that will run later."""
+
+    __slots__ = ("index", "tape")
+
+    def __init__(self, tape: Tape, index: int) -> None:
+        self.tape = tape
+        self.index = index
+
+    def __add__(self, other: Any) -> Any:
+        return self.tape.record("add", self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return self.tape.record("add", other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return self.tape.record("subtract", self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return self.tape.record("subtract", other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return self.tape.record("multiply", self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return self.tape.record("multiply", other, self)
+
+    def __neg__(self) -> Any:
+        return self.tape.record("negative", self)
+
+    def __repr__(self) -> str:
+        return f"%{self.index}"
+
+
+class Tape:
+    """The namespace that writes a program down: `tape.exp(x)` is a new step.
+
+    The same step is written once (common subexpressions), and a step whose arguments are all constants not
+    at all (constant folding). Both keep every bit of the result.
+
+    Args:
+        inputs: the number of inputs.
+        native: the names of operations that whoever runs the program knows; the others are replaced by
+            their formulas. None: all.
+        lower: other ways to write an operation, by name, which come before its row's formula.
+        strict: whether `defined(test, x)` is written. Without it, the result is nan wherever `test` is nan
+            only because nan spreads; see compile/differentiate.py.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        native: Collection[str] | None = None,
+        lower: dict[str, Callable[..., Any]] | None = None,
+        strict: bool = True,
+    ) -> None:
+        self.inputs = inputs
+        self.rows: list[Op] = []
+        self.args: list[tuple[Argument, ...]] = []
+        self._native = native
+        self._lower = lower or {}
+        self._strict = strict
+        self._seen: dict[tuple[Any, ...], int] = {}
+
+    def slot(self, a: Argument) -> Any:
+        """Argument `a` of a step as something to compute with."""
+        return Slot(self, a) if type(a) is int else a
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("_") or name not in TABLE:
+            raise AttributeError(name)
+        function = self._function(name)
+        setattr(self, name, function)
+        return function
+
+    def _function(self, name: str) -> Callable[..., Any]:
+        row, lower = TABLE[name], self._lower.get(name)
+        if name == "defined" and not self._strict:
+            return lambda test, x: x
+        if lower is not None:
+            return lambda *xs: lower(self, *xs)
+        formula = row.formula
+        if self._native is not None and name not in self._native and formula is not None:
+            return lambda *xs: formula(self, *xs)
+        return lambda *xs: self.step(row, xs)
+
+    def record(self, name: str, *xs: Any) -> Any:
+        """The operation `name` of slots and numbers."""
+        return getattr(self, name)(*xs)
+
+    def step(self, row: Op, xs: Sequence[Any]) -> Any:
+        """One step, unless it is known already."""
+        args = tuple([x.index if type(x) is Slot else float(x) for x in xs])
+        if not any([type(a) is int for a in args]):
+            function = getattr(floats, row.name, None)
+            if function is not None:
+                return function(*args)
+        short = _SHORT.get(row.name)
+        if short is not None:
+            found = short(*args)
+            if found is not None:
+                return self.slot(found)
+        key = (row.name, *[a if type(a) is int else (a, a.hex()) for a in args])
+        index = self._seen.get(key)
+        if index is None:
+            index = self._seen[key] = self.inputs + len(self.rows)
+            self.rows.append(row)
+            self.args.append(args)
+        return Slot(self, index)
+
+    def program(self, outputs: Iterable[Any], names: dict[int, str] | None = None) -> Program:
+        """The program of the steps that `outputs` need."""
+        roots: list[Argument] = [x.index if type(x) is Slot else float(x) for x in outputs]
+        return pruned(Program(self.inputs, self.rows, self.args, roots, names))
+
+
+def pruned(program: Program) -> Program:
+    """The program without the steps that no output needs."""
+    first = program.inputs
+    live = bytearray(first + len(program))
+    for a in program.outputs:
+        if type(a) is int:
+            live[a] = 1
+    for k in range(len(program) - 1, -1, -1):
+        if live[first + k]:
+            for a in program.args[k]:
+                if type(a) is int:
+                    live[a] = 1
+    slot = list(range(first)) + [0] * len(program)
+    rows: list[Op] = []
+    args: list[tuple[Argument, ...]] = []
+    for k in range(len(program)):
+        if live[first + k]:
+            slot[first + k] = first + len(rows)
+            rows.append(program.rows[k])
+            args.append(tuple([slot[a] if type(a) is int else a for a in program.args[k]]))
+    outputs = [slot[a] if type(a) is int else a for a in program.outputs]
+    return Program(first, rows, args, outputs, program.names)
+
+
+# ── what needs no step, whatever the numbers are: identities that hold to the last bit ─────────────────
+def _multiply(x: Argument, y: Argument) -> Argument | None:
+    if type(x) is float and x == 1.0:
+        return y
+    return x if type(y) is float and y == 1.0 else None
+
+
+def _divide(x: Argument, y: Argument) -> Argument | None:
+    return x if type(y) is float and y == 1.0 else None
+
+
+def _subtract(x: Argument, y: Argument) -> Argument | None:
+    return x if type(y) is float and y == 0.0 and y.hex()[0] != "-" else None
+
+
+def _where(condition: Argument, x: Argument, y: Argument) -> Argument | None:
+    if type(condition) is float:
+        return x if condition else y
+    return x if type(x) is int and x == y and type(y) is int else None
+
+
+def _positive(x: Argument) -> Argument | None:
+    return x
+
+
+def _defined(test: Argument, x: Argument) -> Argument | None:
+    if type(test) is float:
+        return x if test == test else test
+    return None
+
+
+_SHORT: dict[str, Callable[..., Any]] = {
+    "positive": _positive, "multiply": _multiply, "divide": _divide, "subtract": _subtract, "where": _where,
+    "defined": _defined,
+}  # fmt: skip
