@@ -1,0 +1,67 @@
+"""After a build, every link of every page must lead to a file and an anchor that exist, and nothing is loaded from afar."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+LOADED = {("script", "src"), ("img", "src"), ("iframe", "src"), ("source", "src"), ("object", "data"), ("embed", "src")}
+
+
+class Page(HTMLParser):
+    """The links and the anchors of one page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.links: list[tuple[str, str, str]] = []
+        self.anchors: set[str] = {"", "top"}
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        self.anchors.update(values[name] for name in ("id", "name") if name in values)
+        self.links += [(tag, name, values[name]) for name in ("href", "src", "data") if name in values]
+
+
+def broken_links(root: Path) -> list[str]:
+    """One line for every link of the HTML files under `root` that leads nowhere, or loads something from afar."""
+    pages: dict[Path, Page] = {}
+
+    def page(path: Path) -> Page:
+        if path not in pages:
+            pages[path] = Page(path.read_text(encoding="utf-8"))
+        return pages[path]
+
+    problems = []
+    for path in sorted(root.rglob("*.html")):
+        for tag, name, link in page(path).links:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                if parts.scheme != "data" and ((tag, name) in LOADED or tag == "link"):
+                    problems.append(f"{path.relative_to(root)}: <{tag}> loads {link} from the network")
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            target = target / "index.html" if target.is_dir() else target
+            if not target.exists():
+                problems.append(f"{path.relative_to(root)}: {link} leads to no file")
+            elif target.suffix == ".html" and unquote(parts.fragment) not in page(target).anchors:
+                if not (target.parent.name == "_static" or "steps" in target.stem):  # a page whose script reads its anchor
+                    problems.append(f"{path.relative_to(root)}: {link} leads to no anchor")
+    return problems
+
+
+def _check(app: Any, exception: Exception | None) -> None:
+    if exception is None and app.builder.format == "html":
+        for problem in broken_links(Path(app.outdir).resolve()):
+            logger.warning("%s", problem, type="links")
+
+
+def setup(app: Any) -> dict[str, Any]:
+    """Called by Sphinx."""
+    app.connect("build-finished", _check)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
