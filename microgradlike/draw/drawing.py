@@ -1,0 +1,316 @@
+"""`draw`: from a Value (or several, or a module with example inputs) to a Drawing that saves itself in any format."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..engine import Value
+from . import theme as themes
+from .files import write_atomically
+from .fold import DETAILS, fold
+from .graph import Graph
+from .paint import paint
+from .scene import Scene, scene
+from .shapes import Canvas
+from .tree import tree
+
+if TYPE_CHECKING:
+    import graphviz
+
+THEMES = ("light", "dark", "auto")
+DIRECTIONS = ("LR", "TB")
+ENGINES = ("layered", "dot")
+FORMATS = (".svg", ".png", ".pdf", ".dot", ".mmd", ".html", ".txt")
+
+
+def draw(
+    target: Any,
+    *inputs: Any,
+    theme: str = "light",
+    detail: str = "auto",
+    local_derivatives: bool | None = None,
+    highlight: Value | Iterable[Value] | None = None,
+    direction: str = "LR",
+    engine: str = "layered",
+    max_nodes: int | None = None,
+    title: str | None = None,
+    legend: bool = False,
+    inside: bool = False,
+    digits: int = 4,
+) -> Drawing:
+    """Draw a computation graph.
+
+    Every value is a card with its operation, its number (blue) and its gradient (orange); every edge carries
+    the local derivative and, below it, the gradient it sent back. Where paths meet, the sum is written out.
+    Names are the labels of the Values; see `label`.
+
+    Args:
+        target: a Value, a sequence of Values, or a function or module to call with `inputs`.
+        inputs: example inputs; numbers (and lists of them) become Values named after the arguments.
+        theme: "light", "dark", or "auto" for an SVG that follows the reader's settings.
+        detail: "full" (cards and derivatives), "cards", "neurons" (what serves one result alone is one card),
+            "layers" (cards of the same depth and kind are one); "auto" is full up to 60 values, cards up to
+            200, and then as fine as 200 cards allow. What was folded is said in the caption.
+        local_derivatives: whether edges carry derivatives; None leaves that to `detail`.
+        highlight: a Value, or several; everything that lies on no path from it to the result steps back.
+        direction: "LR", left to right, or "TB", top to bottom.
+        engine: "layered" (built in) or "dot" (Graphviz lays out and renders, where it is installed).
+        max_nodes: the most cards there may be.
+        title: a heading. legend: whether to explain the colours.
+        inside: draw the steps of losses instead of one card for each.
+        digits: how many significant digits numbers have; tooltips have all.
+
+    Raises:
+        TypeError: target is no Value and cannot be called to get one.
+        ValueError: an unknown theme, detail, direction or engine, or more cards than max_nodes.
+
+    Example:
+        >>> from microgradlike import Value, draw
+        >>> a, b = Value(2, label="a"), Value(3, label="b")
+        >>> J = a * b
+        >>> J.label = "J"
+        >>> J.backward()
+        >>> print(draw(J))
+                       value   gradient   local
+        J = a × b          6          1
+        ├─ a               2          3     × 3
+        └─ b               3          2     × 2
+    """
+    _known("theme", theme, THEMES)
+    _known("detail", detail, DETAILS)
+    _known("direction", direction, DIRECTIONS)
+    _known("engine", engine, ENGINES)
+    if max_nodes is not None and (not isinstance(max_nodes, int) or isinstance(max_nodes, bool) or max_nodes < 1):
+        raise ValueError(f"max_nodes must be a whole number of at least 1, not {max_nodes!r}")
+    if not isinstance(digits, int) or not 1 <= digits <= 17:
+        raise ValueError(f"digits must be a whole number from 1 to 17, not {digits!r}")
+    if title is not None and not isinstance(title, str):
+        raise TypeError(f"title must be text, not {type(title).__name__}")
+    roots = roots_of(target, inputs)
+    graph = Graph(roots, inside=inside)
+    chosen: list[int] = []
+    if highlight is not None:
+        for value in [highlight] if isinstance(highlight, Value) else list(highlight):
+            if not isinstance(value, Value):
+                raise TypeError(f"highlight must be a Value or several, not {type(value).__name__}")
+            if id(value) not in graph.index_of:
+                raise ValueError(f"highlight: {value.label or value!r} is not in the graph that is drawn")
+            chosen.append(graph.index_of[id(value)])
+    folding = fold(graph, detail, max_nodes)
+    picture = scene(
+        graph, folding, title=title, legend=legend, local_derivatives=local_derivatives, highlight=chosen, digits=digits
+    )  # fmt: skip
+    return Drawing(picture, theme, direction, engine, digits)
+
+
+class Drawing:
+    """A picture of a graph as it was when `draw` was called; later changes to the Values do not show.
+
+    `save` writes any format; in a notebook it shows itself; `print` gives a text tree.
+    """
+
+    def __init__(self, scene: Scene, theme: str = "light", direction: str = "LR", engine: str = "layered", digits: int = 4) -> None:
+        self.scene = scene
+        self.theme = theme
+        self.direction = direction
+        self.engine = engine
+        self.digits = digits
+
+    def __str__(self) -> str:
+        return tree(self.scene, self.digits)
+
+    def __repr__(self) -> str:
+        return f"<Drawing of {len(self.scene.cards):,} cards; save() writes it, print() shows it as text>"
+
+    @property
+    def _colours(self) -> themes.Theme:
+        return themes.DARK if self.theme == "dark" else themes.LIGHT
+
+    @cached_property
+    def canvas(self) -> Canvas:
+        """The picture as shapes with their places."""
+        return paint(self.scene, self.direction)
+
+    def to_svg(self) -> str:
+        """The picture as SVG: self-contained, with the letters it uses."""
+        if self.engine == "dot":
+            return self._dot("svg").decode("utf-8")
+        from .svg import svg
+
+        return svg(self.canvas, self._colours, dark=themes.DARK if self.theme == "auto" else None)
+
+    def to_png(self, scale: float = 2.0) -> bytes:
+        """The picture as PNG, `scale` pixels for one unit of the SVG.
+
+        Raises:
+            ValueError: scale is no positive number, or the picture would have more than 60 million pixels.
+            ImportError: resvg-py is not installed.
+        """
+        if self.engine == "dot":
+            return self._dot("png", f"-Gdpi={round(72 * scale)}")
+        from .png import png
+
+        return png(self.canvas, self._colours, scale)
+
+    def to_pdf(self) -> bytes:
+        """The picture as one page of PDF, in vectors.
+
+        Raises:
+            ImportError: reportlab is not installed (`pip install "microgradlike[pdf]"`).
+        """
+        if self.engine == "dot":
+            return self._dot("pdf")
+        from .pdf import pdf
+
+        return pdf(self.canvas, self._colours)
+
+    def to_graphviz(self) -> graphviz.Digraph:
+        """The picture as a `graphviz.Digraph`, with HTML-like labels."""
+        from .dot import digraph
+
+        return digraph(self.scene, self._colours, self.direction)
+
+    def to_dot(self) -> str:
+        """The picture as DOT text, for Graphviz."""
+        return str(self.to_graphviz().source)
+
+    def to_mermaid(self) -> str:
+        """The picture as Mermaid text, for a README."""
+        from .mermaid import mermaid
+
+        return mermaid(self.scene, self._colours, self.direction)
+
+    def to_html(self) -> str:
+        """One self-contained page with the picture, to pan and zoom."""
+        from .page import still
+
+        return still(self)
+
+    def _dot(self, format: str, *options: str) -> bytes:
+        from .dot import run_dot
+
+        return run_dot(self.to_dot(), format, options)
+
+    def save(self, path: str | os.PathLike[str], scale: float = 2.0) -> Path:
+        """Write the picture to a file; the suffix says how: .svg .png .pdf .dot .mmd .html .txt
+
+        Args:
+            path: where to. A file that is there is replaced in one step, or left whole if something fails.
+            scale: of a PNG, pixels for one unit.
+
+        Raises:
+            ValueError: an unknown suffix.
+            FileNotFoundError: the folder does not exist.
+            OSError: the file cannot be written.
+        """
+        suffix = Path(path).suffix.lower()
+        makers: dict[str, Callable[[], str | bytes]] = {
+            ".svg": self.to_svg, ".png": lambda: self.to_png(scale), ".pdf": self.to_pdf, ".dot": self.to_dot,
+            ".gv": self.to_dot, ".mmd": self.to_mermaid, ".html": self.to_html, ".txt": lambda: str(self) + "\n",
+        }  # fmt: skip
+        if suffix not in makers:
+            raise ValueError(f"cannot save {str(path)!r}: end its name in one of {' '.join(FORMATS)}, not {suffix or 'nothing'!r}")
+        made = makers[suffix]()
+        return write_atomically(path, made.encode("utf-8") if isinstance(made, str) else made)
+
+    # ── notebooks ───────────────────────────────────────────────────────────────────────────────
+    def _repr_svg_(self) -> str:
+        return self.to_svg()
+
+    def _repr_mimebundle_(self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None) -> dict[str, Any]:
+        makers: dict[str, Callable[[], Any]] = {"image/svg+xml": self.to_svg, "text/plain": lambda: str(self)}
+        if include is not None and "image/png" in include:
+            makers["image/png"] = self.to_png
+        wanted = set(makers if include is None else include) - set(exclude or ())
+        return {mime: make() for mime, make in makers.items() if mime in wanted}
+
+
+def _known(name: str, given: object, choices: Sequence[str]) -> None:
+    if given not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {given!r}")
+
+
+def roots_of(target: Any, inputs: Sequence[Any] = ()) -> list[Value]:
+    """The Values to draw; see `draw` for what target may be."""
+    takes = "a Value, a list of Values, or a function or module and example inputs: draw(model, [1.0, 2.0])"
+    if callable(target) and not isinstance(target, Value):
+        if not inputs:
+            raise TypeError(f"draw takes {takes}; {type(target).__name__} came without inputs")
+        target = target(*_as_values(target, inputs))
+    elif inputs:
+        raise TypeError(f"draw takes {takes}; {len(inputs)} inputs were given with a {type(target).__name__}")
+    roots: list[Value] = []
+    stack = [target]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Value):
+            roots.append(item)
+        elif isinstance(item, (list, tuple)):
+            stack.extend(reversed(item))
+        elif isinstance(item, Mapping):
+            stack.extend(reversed(list(item.values())))
+        else:
+            raise TypeError(f"draw takes {takes}; not {type(item).__name__}: {item!r:.60}")
+    if not roots:
+        raise TypeError(f"draw takes {takes}; the {type(target).__name__} is empty")
+    return roots
+
+
+def _as_values(function: Any, inputs: Sequence[Any]) -> list[Any]:
+    """Numbers among the inputs as Values named after the arguments of `function`."""
+    try:
+        parameters = [p for p in inspect.signature(function).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        names = [p.name for p in parameters]
+    except (TypeError, ValueError):
+        names = []
+    names += [f"x{i}" for i in range(len(names), len(inputs))]
+
+    def convert(x: Any, name: str) -> Any:
+        if isinstance(x, (list, tuple)):
+            return type(x)(convert(y, f"{name}[{i}]") for i, y in enumerate(x))
+        if isinstance(x, (int, float)) and not isinstance(x, bool):
+            return Value(x, label=name)
+        return x
+
+    return [convert(x, name) for x, name in zip(inputs, names, strict=False)]
+
+
+def label(names: Mapping[str, Any] | None = None, /, **more: Any) -> None:
+    """Name Values after the variables that hold them: `label(locals())`, or `label(a=a, b=b)`.
+
+    Elements of lists are named `w[0]`, `w[1]` …, those of dictionaries `w['key']`. A Value that has a label keeps it;
+    of two names for one Value the first counts. Names that begin with "_" are left out.
+
+    Args:
+        names: names and what they stand for; whatever is no Value (or collection of them) is ignored.
+
+    Example:
+        >>> from microgradlike import Value, label
+        >>> def f():
+        ...     a, ws = Value(1), [Value(2), Value(3)]
+        ...     label(locals())
+        ...     return a.label, ws[1].label
+        >>> f()
+        ('a', 'ws[1]')
+    """
+    if names is not None and not isinstance(names, Mapping):
+        raise TypeError(f"label takes a mapping of names, such as locals(), not {type(names).__name__}")
+    seen: set[int] = set()
+    for name, item in {**(names or {}), **more}.items():
+        if name.startswith("_"):
+            continue
+        stack: list[tuple[str, Any]] = [(name, item)]
+        while stack:
+            text, found = stack.pop()
+            if isinstance(found, Value):
+                if found.label is None:
+                    found.label = text
+            elif isinstance(found, (list, tuple, dict)) and id(found) not in seen:
+                seen.add(id(found))
+                entries = found.items() if isinstance(found, dict) else enumerate(found)
+                stack.extend(reversed([(f"{text}[{key!r}]", inner) for key, inner in entries]))

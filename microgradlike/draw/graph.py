@@ -1,0 +1,144 @@
+"""The graph of Values, read once into plain lists. Everything above works on these lists, not on Values.
+
+Derivatives come from the table's rows, on floats, as in the engine's own sweep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .. import floats
+from ..engine import Value, topological_order, values
+from ..ops import Op
+
+Operand = int | float  # an int is the index of a node, a float a constant
+
+
+class Graph:
+    """Nodes 0 … n−1, operands before results.
+
+    Attributes:
+        rows: the row of the table that computed each node, None for a leaf.
+        operands: of each node, in order: the index of a node (int) or a constant (float).
+        data, grad: the numbers, as they were when the graph was read.
+        labels: the user's names, or None.
+        kinds: "input", "parameter" (leaves) or "operation".
+        roots: the nodes that were asked for.
+        users: for each node, the nodes that use it, one entry for each use, in the order of the graph.
+        swept: whether backward() has run from a root.
+        index_of: the index of a Value, by its id; good for as long as the roots are alive.
+    """
+
+    def __init__(self, roots: Sequence[Value], inside: bool = False) -> None:
+        order = topological_order(roots)
+        self.index_of = {id(v): i for i, v in enumerate(order)}
+        index_of = self.index_of
+        self.rows: list[Op | None] = [v.op for v in order]
+        self.data: list[float] = [v.data for v in order]
+        self.grad: list[float] = [v.grad for v in order]
+        self.labels: list[str | None] = [v.label for v in order]
+        self.kinds: list[str] = [
+            "operation" if row is not None else getattr(type(v), "kind", "input") for v, row in zip(order, self.rows, strict=True)
+        ]
+        self.operands: list[tuple[Operand, ...]] = [
+            tuple([x if type(x) is float else index_of[id(x)] for x in v.args]) for v in order
+        ]
+        self.roots: list[int] = list(dict.fromkeys(index_of[id(v)] for v in roots))
+        self.swept = any(self.grad[root] != 0.0 for root in self.roots)
+        if inside:
+            self._open_losses()
+        self.users: list[list[int]] = [[] for _ in self.rows]
+        for i, operands in enumerate(self.operands):
+            for x in operands:
+                if type(x) is int:
+                    self.users[x].append(i)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def edges(self) -> int:
+        """How many edges there are, `x * x` counting twice; constants are none."""
+        return sum(len(users) for users in self.users)
+
+    def inputs_of(self, node: int) -> list[float]:
+        """The numbers that a node's row was given."""
+        data = self.data
+        return [data[x] if type(x) is int else float(x) for x in self.operands[node]]
+
+    def cotangents(self, node: int, gradient: float) -> Sequence[float | None]:
+        """What a node sends back to each operand when `gradient` reaches it; None where there is no derivative.
+
+        A gradient of exactly 0 sends exactly 0, as the engine's sweep has it.
+        """
+        row = self.rows[node]
+        if row is None:
+            return ()
+        x = self.inputs_of(node)
+        if gradient == 0.0:
+            return [None if c is None else 0.0 for c in row.cotangents(floats, 1.0, self.data[node], *x)]
+        sent: Sequence[float | None] = row.cotangents(floats, gradient, self.data[node], *x)
+        return sent
+
+    def derivatives(self, node: int) -> Sequence[float | None]:
+        """The local derivative with respect to each operand: the row's rule on a gradient of 1."""
+        return self.cotangents(node, 1.0)
+
+    def _open_losses(self) -> None:
+        """Put the steps of its formula in the place of each loss, with their gradients."""
+        rows: list[Op | None] = []
+        data: list[float] = []
+        grad: list[float] = []
+        labels: list[str | None] = []
+        kinds: list[str] = []
+        operands: list[tuple[Operand, ...]] = []
+        moved: list[int] = []
+
+        def append(row: Op | None, number: float, gradient: float, label: str | None, kind: str, args: tuple[Operand, ...]) -> int:
+            rows.append(row)
+            data.append(number)
+            grad.append(gradient)
+            labels.append(label)
+            kinds.append(kind)
+            operands.append(args)
+            return len(rows) - 1
+
+        for i, row in enumerate(self.rows):
+            args: tuple[Operand, ...] = tuple([moved[x] if type(x) is int else x for x in self.operands[i]])
+            steps = _formula(row, self.inputs_of(i), args) if row is not None and row.loss else []
+            if not steps:
+                moved.append(append(row, self.data[i], self.grad[i], self.labels[i], self.kinds[i], args))
+                continue
+            steps[-1][0].backward(self.grad[i]) if self.grad[i] else None
+            at: dict[int, int] = {}
+            for step, place in steps:
+                if place is not None:
+                    at[id(step)] = place
+                    continue
+                is_result = step is steps[-1][0]
+                mapped = tuple([x if type(x) is float else at[id(x)] for x in step.args])
+                at[id(step)] = append(step.op, step.data, step.grad, self.labels[i] if is_result else None, "operation", mapped)
+            moved.append(at[id(steps[-1][0])])
+        self.rows, self.data, self.grad, self.labels, self.kinds, self.operands = rows, data, grad, labels, kinds, operands
+        self.index_of = {key: moved[i] for key, i in self.index_of.items()}
+        self.roots = [moved[i] for i in self.roots]
+
+
+def _formula(row: Op, numbers: Sequence[float], args: Sequence[Operand]) -> list[tuple[Any, Any]]:
+    """A row's formula run on Values: (step, None), or (stand-in, where the operand is) for an operand."""
+    if row.formula is None:
+        return []
+    stand_ins = {place: Value(x) for x, place in zip(numbers, args, strict=True) if type(place) is int}
+    inner: list[Any] = [x if type(place) is float else stand_ins[place] for x, place in zip(numbers, args, strict=True)]
+    result = row.formula(values, *inner)
+    if not isinstance(result, Value) or result.is_leaf:
+        return []
+    places = {id(v): place for place, v in stand_ins.items()}
+    return [(v, places.get(id(v))) for v in topological_order(result)]
+
+
+def is_index(graph: Graph, node: int, position: int, derivatives: Sequence[float | None]) -> bool:
+    """Whether this operand is a constant that only selects, such as k of softmax: the expression shows it."""
+    row = graph.rows[node]
+    return row is not None and row.arity is None and derivatives[position] is None and type(graph.operands[node][position]) is float

@@ -1,0 +1,64 @@
+"""A scene as Mermaid text, which a README shows as a picture."""
+
+from __future__ import annotations
+
+from .scene import Scene
+from .text import visible
+from .theme import Theme
+
+MOST_EDGES, MOST_CHARACTERS = 500, 50_000  # beyond these, Mermaid refuses by default
+SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,−+×÷=∂/·…–()Σσ◀")
+
+
+def quoted(text: str) -> str:
+    """Text for between double quotes: everything that could mean something becomes a character code.
+
+    >>> quoted('a "b" <i>')
+    'a #34;b#34; #60;i#62;'
+    """
+    return "".join(c if c in SAFE or c.isalpha() else f"#{ord(c)};" for c in visible(text))
+
+
+def mermaid(scene: Scene, theme: Theme, direction: str = "LR") -> str:
+    """The picture as a Mermaid flowchart."""
+    lines = [f"flowchart {direction}"]
+    if scene.title:
+        lines.insert(0, f'---\ntitle: "{_yaml(scene.title)}"\n---')
+    for i, card in enumerate(scene.cards):
+        parts = [f"<b>{quoted(card.head)}</b>"]
+        if card.note:
+            parts.append(quoted(card.note))
+        if card.lines:
+            parts += [f"{quoted(line.name)}: {quoted(line.value)}, {quoted(line.gradient)}" for line in card.lines]
+        else:
+            parts += [f"value {quoted(card.value)}", f"{quoted(card.gradient_name)} {quoted(card.gradient)}"]
+        opening, closing = ('(["', '"])') if card.kind == "input" else ('["', '"]')
+        lines.append(f"  n{i}{opening}{'<br/>'.join(parts)}{closing}:::{'output' if card.output else card.kind}")
+    wires = 0
+    for number, edge in enumerate(scene.edges):
+        text = "<br/>".join(("◀ " if kind == "sent" else "") + quoted(t) for t, kind in edge.texts if kind in ("derivative", "sent"))
+        label = f'|"{text}"|' if text else ""
+        wires += 1
+        if edge.kind == "wire":
+            lines.append(f"  n{edge.tail} -->{label} n{edge.head}")
+        else:
+            lines.append(f'  e{number}(["{quoted(edge.texts[0][0])}"]):::{"constant" if edge.kind == "constant" else "input"}')
+            lines.append(f"  e{number} {'-.->' if edge.kind == 'constant' else '-->'}{label} n{edge.head}")
+    kinds = (
+        ("input", theme.input_paper, theme.input_line, ""), ("parameter", theme.parameter_paper, theme.parameter_line, ""),
+        ("operation", theme.card, theme.line, ""), ("neuron", theme.card, theme.line, ""), ("layer", theme.card, theme.line, ""),
+        ("output", theme.output_paper, theme.output_line, ",stroke-width:3px"), ("constant", theme.paper, theme.line, ",stroke-dasharray:4 3"),
+    )  # fmt: skip
+    for name, paper, border, more in kinds:
+        lines.append(f"  classDef {name} fill:{paper},stroke:{border},color:{theme.ink}{more}")
+    for note in scene.caption:
+        lines.append(f"  %% {visible(note)}")
+    text = "\n".join(lines) + "\n"
+    if wires > MOST_EDGES or len(text) > MOST_CHARACTERS:
+        note = f"%% {wires} edges, {len(text)} characters: more than the {MOST_EDGES} or {MOST_CHARACTERS} that Mermaid shows by default"
+        text = text.replace("\n", f"\n  {note}\n", 1) if not scene.title else text + f"  {note}\n"
+    return text
+
+
+def _yaml(text: str) -> str:
+    return visible(text).replace("\\", "\\\\").replace('"', '\\"')

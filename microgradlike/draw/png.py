@@ -1,0 +1,41 @@
+"""An SVG as PNG, by resvg and the font of this package. Needs nothing of the operating system."""
+
+from __future__ import annotations
+
+import math
+
+from .font import FAMILY, FOLDER, font
+from .shapes import Canvas, Text, every
+from .svg import svg
+from .theme import Theme
+
+MOST_PIXELS = 60_000_000
+MOST_ACROSS = 32_000
+
+
+def png(canvas: Canvas, theme: Theme, scale: float = 2.0) -> bytes:
+    """The picture as PNG, `scale` pixels for one unit of the SVG.
+
+    Raises:
+        ValueError: scale is no positive number, or the picture would be too large.
+    """
+    if not (isinstance(scale, (int, float)) and math.isfinite(scale) and scale > 0):
+        raise ValueError(f"scale must be a positive number, not {scale!r}")
+    w, h = canvas.width * scale, canvas.height * scale
+    if w * h > MOST_PIXELS or max(w, h) > MOST_ACROSS:
+        fits = scale * min(math.sqrt(MOST_PIXELS / (w * h)), MOST_ACROSS / max(w, h))
+        raise ValueError(
+            f"the PNG would be {w:,.0f} × {h:,.0f} pixels, more than {MOST_PIXELS // 10**6} million or {MOST_ACROSS:,} on a side: "
+            f"use scale={math.floor(fits * 100) / 100:g} or less, save as .svg, or fold the graph with detail='neurons' or 'layers'"
+        )
+    try:
+        import resvg_py
+    except ImportError:
+        raise ImportError("PNG needs resvg-py: `pip install resvg-py`; .svg works without") from None
+    foreign = any(not font(t.bold).has(t.text) for t in every(canvas.shapes) if isinstance(t, Text))
+    source = svg(canvas, theme, scale=scale, carry_font=False)
+    image = resvg_py.svg_to_bytes(
+        svg_string=source, dpi=96, skip_system_fonts=not foreign,
+        font_files=[str(FOLDER / "regular.ttf"), str(FOLDER / "bold.ttf")], font_family=FAMILY, sans_serif_family=FAMILY,
+    )  # fmt: skip
+    return bytes(image)

@@ -1,0 +1,443 @@
+"""What a picture shows, as plain data: cards, the edges between them with their pills, and a caption.
+
+Made from a Graph and a way of folding it (fold.py). Holds texts and numbers; where things go and what they
+look like is for others (layout.py, paint.py), and so is every file format.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from . import expression
+from .fold import Folding, Group
+from .graph import Graph
+from .text import MINUS, number, shortened, total, visible
+
+WIDEST_NAME, WIDEST_HEAD = 150.0, 250.0  # pixels
+MOST_LINES = 12
+
+
+@dataclass(slots=True)
+class Line:
+    """One value inside a folded card."""
+
+    name: str
+    value: str
+    gradient: str
+    kind: str  # "parameter", "inner", "output", "rest"
+    node: int = -1  # −1: stands for several
+
+
+@dataclass(slots=True)
+class Card:
+    """One value, or a group of them folded into one card.
+
+    Attributes:
+        kind: "input", "parameter", "operation", "neuron" or "layer".
+        name: short name for sentences and derivatives; label: the user's own text, or None.
+        head: the heading; note: a second, smaller heading.
+        value, gradient: the numbers as text; exact: (data, grad) of the card's result.
+        gradient_name: "∂J/∂a", or "gradient".
+        terms: what each path sent back, in the order of the sweep; elsewhere: what came from outside of them.
+        lines: what a folded card lists.
+        node: the node it shows (a folded card: its result), or −1.
+        nodes: all nodes in it. output: whether it is a root.
+    """
+
+    kind: str
+    name: str
+    head: str
+    node: int
+    nodes: list[int]
+    label: str | None = None
+    note: str = ""
+    value: str = ""
+    gradient: str = ""
+    gradient_name: str = "gradient"
+    exact: tuple[float, float] = (0.0, 0.0)
+    terms: list[float] = field(default_factory=list)
+    elsewhere: float = 0.0
+    lines: list[Line] = field(default_factory=list)
+    output: bool = False
+    tooltip: str = ""
+    band: str = ""
+    dimmed: bool = False
+
+
+@dataclass(slots=True)
+class Edge:
+    """A use of one card by another; or a constant, or a leaf that is drawn again, attached to its user.
+
+    Attributes:
+        kind: "wire" (runs from card `tail`), "constant", or "again" (card `tail`, drawn again here).
+        position: where among the operands of `head`.
+        local, sent: the local derivative and the gradient sent back; None where there is none.
+        texts: the lines of the pill, each with what it is: "derivative", "sent", "constant", "name".
+        count: how many uses it stands for.
+    """
+
+    kind: str
+    tail: int
+    head: int
+    position: int
+    texts: list[tuple[str, str]] = field(default_factory=list)
+    local: float | None = None
+    sent: float | None = None
+    constant: float | None = None
+    count: int = 1
+    dimmed: bool = False
+
+
+@dataclass(slots=True)
+class Scene:
+    """All of a picture, without geometry."""
+
+    cards: list[Card]
+    edges: list[Edge]
+    title: str | None
+    caption: list[str]
+    swept: bool
+    legend: bool
+    detail: str
+    description: str = ""
+
+
+class Names:
+    """What nodes are called: by label, or else by their expression, shortened."""
+
+    def __init__(self, graph: Graph, digits: int) -> None:
+        self.graph = graph
+        self.digits = digits
+        self._names: dict[int, str] = {}
+
+    def label(self, node: int) -> str | None:
+        """The user's label made visible; of a dotted path of a module, the last part."""
+        label = self.graph.labels[node]
+        if label is None:
+            return None
+        if self.graph.kinds[node] == "parameter" and "." in label and not label.endswith("."):
+            label = label.rsplit(".", 1)[1]
+        return shortened(visible(label), WIDEST_NAME, 13, bold=True)
+
+    def name(self, node: int, depth: int = 2) -> str:
+        """A short text for a node inside an expression; deeper than `depth`, "…"."""
+        if node in self._names:
+            return self._names[node]
+        found = self.label(node)
+        if found is None:
+            row = self.graph.rows[node]
+            if row is None:
+                found = number(self.graph.data[node], self.digits)
+            elif depth == 0:
+                return "…"
+            else:
+                found = shortened(self.expression(node, depth - 1), WIDEST_NAME, 13, bold=True)
+                if found.endswith("…") and found.count("(") > found.count(")"):
+                    found = f"{row.name}(…)" if row.arity != 2 else "…"
+        if depth == 2:
+            self._names[node] = found
+        return found
+
+    def expression(self, node: int, depth: int = 2) -> str:
+        """The operation of a node, written with its operands' names."""
+        row, operands = self.graph.rows[node], self.graph.operands[node]
+        assert row is not None
+
+        def name(i: int) -> str:
+            x = operands[i]
+            return self.name(x, depth) if type(x) is int else number(x, self.digits)
+
+        return expression.described(row, len(operands), name)
+
+
+def scene(
+    graph: Graph,
+    folding: Folding,
+    *,
+    title: str | None = None,
+    legend: bool = False,
+    local_derivatives: bool | None = None,
+    highlight: Sequence[int] = (),
+    digits: int = 4,
+) -> Scene:
+    """The picture of `graph`, folded as `folding` says."""
+    return _Builder(graph, folding, digits, local_derivatives).build(title, legend, highlight)
+
+
+class _Builder:
+    def __init__(self, graph: Graph, folding: Folding, digits: int, local_derivatives: bool | None) -> None:
+        self.graph = graph
+        self.folding = folding
+        self.digits = digits
+        self.names = Names(graph, digits)
+        self.pills = folding.pills if local_derivatives is None else local_derivatives and folding.detail != "layers"
+        root = graph.roots[0]
+        alone = len(graph.roots) == 1 and (not graph.swept or graph.grad[root] == 1.0)
+        self.root_name = self.names.label(root) if alone else None
+        self.cards: list[Card] = []
+        self.edges: list[Edge] = []
+        self.caption: list[str] = []
+        self.card_of = folding.group_of
+        self.somewhere_else = False
+        self._swept_groups: dict[int, dict[int, float]] = {}
+
+    def number(self, x: float) -> str:
+        return number(x, self.digits)
+
+    def build(self, title: str | None, legend: bool, highlight: Sequence[int]) -> Scene:
+        graph, folding = self.graph, self.folding
+        self.cards = [self.card(group) for group in folding.groups]
+        sends = folding.detail != "layers"
+        self.sent: dict[int, Sequence[float | None]] = {}
+        self.locals: dict[int, Sequence[float | None]] = {}
+        if sends:
+            for node in range(len(graph)):
+                if graph.rows[node] is not None:
+                    self.locals[node] = graph.derivatives(node)
+                    self.sent[node] = graph.cotangents(node, graph.grad[node]) if graph.swept else ()
+        self.join()
+        if sends:
+            self.add_up()
+        for card in self.cards:
+            self.describe(card)
+        if highlight:
+            self.dim(highlight)
+        if not graph.swept:
+            self.caption.append("backward() has not run: there are no gradients yet")
+        if self.somewhere_else:
+            self.caption.append("“elsewhere”: gradient from an earlier backward() or from uses outside of this picture")
+        self.caption = [*folding.notes, *self.caption]
+        n, e = len(graph), graph.edges
+        what = f"Computation graph of {self.root_name or 'a computation'}: {n:,} values, {e:,} edges"
+        return Scene(self.cards, self.edges, title, self.caption, graph.swept, legend, folding.detail, what)
+
+    # ── cards ───────────────────────────────────────────────────────────────────────────────────
+    def card(self, group: Group) -> Card:
+        if group.kind == "layer":
+            return self.layer(group)
+        graph, names, node = self.graph, self.names, group.result
+        label = names.label(node)
+        output = node in graph.roots
+        if graph.rows[node] is None:
+            head = label or (graph.kinds[node] if graph.kinds[node] in ("input", "parameter") else "input")
+            name = label or names.name(node)
+        else:
+            expr = names.expression(node)
+            head = f"{label} = {expr}" if label else expr
+            name = label or names.name(node)
+        card = Card(
+            kind=group.kind,
+            name=name,
+            head=shortened(head, WIDEST_HEAD, 13, bold=True),
+            node=node,
+            nodes=group.nodes,
+            label=graph.labels[node],
+            value=self.number(graph.data[node]),
+            gradient=self.number(graph.grad[node]) if graph.swept else "–",
+            gradient_name=self.gradient_name(label),
+            exact=(graph.data[node], graph.grad[node]),
+            output=output,
+            band=group.band,
+        )
+        if group.kind == "neuron":
+            card.note = group.title
+            card.lines = self.lines(group)
+        return card
+
+    def gradient_name(self, label: str | None) -> str:
+        if label is None or self.root_name is None:
+            return "gradient"
+        return f"∂{self.root_name}/∂{label}"
+
+    def lines(self, group: Group) -> list[Line]:
+        graph = self.graph
+        lines: list[Line] = []
+        listed = group.listed[:MOST_LINES] if len(group.listed) > MOST_LINES + 1 else group.listed
+        for node in listed:
+            kind = graph.kinds[node] if graph.rows[node] is None else "inner"
+            name = self.names.label(node) or self.names.name(node)
+            gradient = self.number(graph.grad[node]) if graph.swept else "–"
+            lines.append(Line(shortened(name, 90, 11), self.number(graph.data[node]), gradient, kind, node))
+        rest = group.listed[len(listed) :]
+        if rest:
+            values, gradients = [graph.data[v] for v in rest], [graph.grad[v] for v in rest]
+            lines.append(Line(f"{len(rest):,} more", self.range(values), self.range(gradients) if graph.swept else "–", "rest"))
+        node = group.result
+        name = self.names.label(node) or "output"
+        gradient = self.number(graph.grad[node]) if graph.swept else "–"
+        lines.append(Line(shortened(name, 90, 11, bold=True), self.number(graph.data[node]), gradient, "output", node))
+        return lines
+
+    def range(self, numbers: Sequence[float]) -> str:
+        finite = [x for x in numbers if math.isfinite(x)]
+        if not finite:
+            return "nan" if numbers and numbers[0] != numbers[0] else self.number(numbers[0]) if numbers else "–"
+        low, high = number(min(finite), 3), number(max(finite), 3)
+        text = low if low == high else f"{low} … {high}"
+        strange = len(numbers) - len(finite)
+        return f"{text}, {strange:,} not finite" if strange else text
+
+    def layer(self, group: Group) -> Card:
+        graph = self.graph
+        values = [graph.data[v] for v in group.outputs]
+        gradients = [graph.grad[v] for v in group.outputs]
+        card = Card("layer", group.title, shortened(group.title, WIDEST_HEAD, 13, bold=True), group.result, group.nodes)
+        card.note = group.subtitle
+        card.output = any(v in graph.roots for v in group.outputs) if len(graph.roots) < 50 else group.result in graph.roots
+        card.value, card.gradient = self.range(values), self.range(gradients) if graph.swept else "–"
+        if len(group.outputs) == 1:
+            card.exact = (values[0], gradients[0])
+            card.label = graph.labels[group.outputs[0]]
+        if group.listed:
+            numbers = [graph.data[v] for v in group.listed]
+            slopes = [graph.grad[v] for v in group.listed]
+            what = f"{len(group.listed):,} parameters" if len(group.listed) > 1 else "1 parameter"
+            card.lines.append(Line(what, self.range(numbers), self.range(slopes) if graph.swept else "–", "parameter"))
+        what = f"{len(group.outputs):,} values" if len(group.outputs) != 1 else "value"
+        card.lines.append(Line(what, card.value, card.gradient, "output"))
+        return card
+
+    # ── edges ───────────────────────────────────────────────────────────────────────────────────
+    def join(self) -> None:
+        """Every use between cards as an edge; several uses between the same folded cards as one."""
+        graph, card_of = self.graph, self.card_of
+        folded: dict[tuple[int, int], Edge] = {}
+        counts: dict[int, int] = {}
+        for user in range(len(graph)):
+            head = card_of[user]
+            if head < 0:
+                continue
+            plain = self.folding.groups[head].kind in ("input", "parameter", "operation")
+            for position, x in enumerate(graph.operands[user]):
+                if type(x) is not int:
+                    if plain and not self.selects(user, position):
+                        edge = Edge("constant", -1, head, position, [(number(x, self.digits), "constant")], constant=x)
+                        self.edges.append(edge)
+                    continue
+                tail = card_of[x]
+                if tail == head or tail < 0:
+                    continue
+                if not plain:
+                    found = folded.get((x if self.folding.detail != "layers" else tail, head))
+                    if found is not None:
+                        found.count += 1
+                        continue
+                kind = "again" if x in self.folding.again else "wire"
+                edge = Edge(kind, tail, head, position if plain else counts.get(head, 0))
+                if plain:
+                    if user in self.locals:
+                        edge.local = self.locals[user][position]
+                        edge.sent = self.sent[user][position] if self.sent[user] else None
+                else:
+                    counts[head] = counts.get(head, 0) + 1
+                    folded[(x if self.folding.detail != "layers" else tail, head)] = edge
+                    if self.folding.detail != "layers":
+                        edge.local, edge.sent = self.through(head, x)
+                self.edges.append(edge)
+                if self.folding.detail != "layers":
+                    self.write_pill(edge, x, user)
+
+    def selects(self, user: int, position: int) -> bool:
+        row = self.graph.rows[user]
+        return row is not None and row.arity is None and self.locals.get(user, (0.0,) * 99)[position] is None
+
+    def through(self, head: int, source: int) -> tuple[float | None, float | None]:
+        """The derivative of a folded card's result by one of its sources, and what the card sends back to it."""
+        graph, group = self.graph, self.folding.groups[head]
+        key = id(group)
+        if key not in self._swept_groups:
+            self._swept_groups[key] = self.sweep_group(group)
+        slopes = self._swept_groups[key]
+        sent = 0.0
+        if graph.swept:
+            for user in group.nodes:
+                for position, x in enumerate(graph.operands[user]):
+                    if type(x) is int and x == source and self.sent[user]:
+                        sent += self.sent[user][position] or 0.0
+        return slopes.get(source), sent if graph.swept else None
+
+    def sweep_group(self, group: Group) -> dict[int, float]:
+        """d(result)/d(each value that the group's operations use)."""
+        graph = self.graph
+        slopes = {group.result: 1.0}
+        for node in sorted(group.nodes, reverse=True):
+            slope = slopes.get(node)
+            if slope is None or graph.rows[node] is None:
+                continue
+            for x, c in zip(graph.operands[node], graph.cotangents(node, slope), strict=True):
+                if type(x) is int and c is not None:
+                    slopes[x] = slopes.get(x, 0.0) + c
+        return slopes
+
+    def write_pill(self, edge: Edge, source: int, user: int) -> None:
+        if edge.kind == "again":
+            edge.texts.append((f"{self.names.name(source)} = {self.number(self.graph.data[source])}", "name"))
+        if not self.pills or edge.local is None:
+            return
+        head = self.names.label(self.folding.groups[edge.head].result)
+        tail = self.names.label(source)
+        if head and tail:
+            edge.texts.append((f"∂{head}/∂{tail} = {self.number(edge.local)}", "derivative"))
+        else:
+            edge.texts.append((f"× {self.number(edge.local)}", "derivative"))
+        edge.texts.append((self.number(edge.sent) if edge.sent is not None else "–", "sent"))
+
+    def add_up(self) -> None:
+        """Where paths meet, the sum: what each sent, in the order in which the sweep adds."""
+        if not self.graph.swept:
+            return
+        arrived: dict[int, list[float]] = {}
+        for edge in sorted(self.edges, key=lambda e: -self.folding.groups[e.head].result if e.head >= 0 else 0):
+            if edge.kind != "constant" and edge.sent is not None:
+                arrived.setdefault(edge.tail, []).append(edge.sent)
+        for i, card in enumerate(self.cards):
+            card.terms = arrived.get(i, [])
+            if card.output or not card.terms or len(self.folding.groups[i].outputs) != 1:
+                continue
+            gathered, grad = sum(card.terms), card.exact[1]
+            close = gathered == grad or abs(gathered - grad) <= 1e-9 * max(abs(grad), *map(abs, card.terms)) or gathered != gathered
+            if not close:
+                card.elsewhere = grad - gathered
+                self.somewhere_else = True
+                card.gradient = f"{self.number(card.elsewhere)} elsewhere + {total(card.terms, grad, self.digits)}".replace(
+                    f"+ {MINUS}", f"{MINUS} "
+                )
+            elif len(card.terms) > 1 and not card.lines:
+                card.gradient = total(card.terms, grad, self.digits)
+
+    # ── the rest ────────────────────────────────────────────────────────────────────────────────
+    def describe(self, card: Card) -> None:
+        """The tooltip: everything in full."""
+        lines = [visible(card.label)] if card.label else [card.head]
+        if card.label and card.head != card.label:
+            lines.append(card.head)
+        if card.kind == "layer":
+            lines += [card.note, *(f"{line.name}: value {line.value}, gradient {line.gradient}" for line in card.lines)]
+        else:
+            lines.append(f"value {card.exact[0]!r}")
+            lines.append(f"gradient {card.exact[1]!r}" if self.graph.swept else "gradient – (backward has not run)")
+            row = self.graph.rows[card.node]
+            if row is not None:
+                lines.append(f"{row.name}: {row.doc}" if row.doc else row.name)
+        card.tooltip = "\n".join(line for line in lines if line)
+
+    def dim(self, highlight: Sequence[int]) -> None:
+        """Everything that is on no path from the highlighted cards to an output steps back."""
+        wanted = {self.card_of[node] for node in highlight}
+        on_path = set(wanted)
+        after: dict[int, list[int]] = {}
+        for edge in self.edges:
+            if edge.kind != "constant":
+                after.setdefault(edge.tail, []).append(edge.head)
+        stack = list(wanted)
+        while stack:
+            for head in after.get(stack.pop(), ()):
+                if head not in on_path:
+                    on_path.add(head)
+                    stack.append(head)
+        for i, card in enumerate(self.cards):
+            card.dimmed = i not in on_path
+        for edge in self.edges:
+            edge.dimmed = not (edge.tail in on_path and edge.head in on_path)

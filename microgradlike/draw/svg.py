@@ -1,0 +1,113 @@
+"""A canvas as SVG: one self-contained file that carries the letters it uses. Plain attributes, no ids."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from .font import FALLBACKS, embedded, font, width
+from .shapes import Canvas, Mark, Path, Rect, Shape, Text, every
+from .text import visible
+from .theme import Theme
+
+
+def escaped(text: str) -> str:
+    """Text for XML, as content or between double quotes; what XML cannot hold is written out."""
+    if not text.isascii() or not text.isprintable():
+        text = "".join(c if c in "\n\t" or _is_xml(c) else visible(c) for c in text)
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+    return text.replace("\n", "&#10;").replace("\t", "&#9;")
+
+
+def _is_xml(c: str) -> bool:
+    return " " <= c <= "\ud7ff" and c != "\x7f" or "\ue000" <= c <= "\ufffd" or c >= "\U00010000"
+
+
+def _n(x: float) -> str:
+    return f"{x:.1f}".removesuffix(".0").replace("-0", "0") if abs(x) < 0.05 else f"{x:.1f}".removesuffix(".0")
+
+
+def svg(canvas: Canvas, theme: Theme, *, scale: float = 1.0, carry_font: bool = True, dark: Theme | None = None) -> str:
+    """The picture as SVG text.
+
+    Args:
+        canvas: the shapes.
+        theme: their colours.
+        scale: how many pixels one unit takes.
+        carry_font: embed the letters that are used, so that it looks the same everywhere.
+        dark: colours for readers who prefer a dark page; then the SVG follows them.
+    """
+    texts = [shape for shape in every(canvas.shapes) if isinstance(shape, Text)]
+    regular, bold = ("".join(t.text for t in texts if t.bold is b) for b in (False, True))
+    family, rules = embedded(regular, bold) if carry_font else ("microgradlike Sans", "")
+    w, h = canvas.width, canvas.height
+    out = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_n(w * scale)}" height="{_n(h * scale)}" viewBox="0 0 {_n(w)} {_n(h)}" '
+        f'role="img" font-family="{family}, {FALLBACKS}" class="{family}">',
+        f"<title>{escaped(visible(canvas.title))}</title>",
+        f"<desc>{escaped(canvas.description)}</desc>",
+    ]
+    styles = rules + (_follow_reader(theme, dark, family) if dark else "")
+    if styles:
+        out.append(f"<style>{styles}</style>")
+    out.append(f'<rect width="{_n(w)}" height="{_n(h)}" fill="{theme.paper}"{_class("paper" if dark else "")}/>')
+    _write(out, canvas.shapes, theme, bool(dark))
+    out.append("</svg>")
+    return "\n".join(out)
+
+
+def _follow_reader(theme: Theme, dark: Theme, family: str) -> str:
+    rules = "".join(f".{family} .f-{role}{{fill:{getattr(dark, role)}}}.{family} .s-{role}{{stroke:{getattr(dark, role)}}}" for role in _roles(dark))
+    return f"@media (prefers-color-scheme:dark){{{rules}.{family} .paper{{fill:{dark.paper}}}}}"
+
+
+def _roles(theme: Theme) -> list[str]:
+    return [role for role in theme.__dataclass_fields__ if role != "name"]
+
+
+def _class(*names: str) -> str:
+    joined = " ".join(name for name in names if name)
+    return f' class="{joined}"' if joined else ""
+
+
+def _paint(shape: Path | Rect, theme: Theme, roles: bool, line: float) -> str:
+    text = f' fill="{getattr(theme, shape.fill)}"' if shape.fill else ' fill="none"'
+    if shape.stroke:
+        text += f' stroke="{getattr(theme, shape.stroke)}" stroke-width="{_n(line)}"'
+        if shape.dashed:
+            text += ' stroke-dasharray="4 3"'
+    names = [shape.name.split(" ")[0]]
+    if roles:
+        names += [f"f-{shape.fill}" if shape.fill else "", f"s-{shape.stroke}" if shape.stroke else ""]
+    return text + _class(*names)
+
+
+def _write(out: list[str], shapes: Sequence[Shape], theme: Theme, roles: bool) -> None:
+    for shape in shapes:
+        if isinstance(shape, Mark):
+            data = "".join(f' data-{key}="{escaped(json.dumps(v) if key == "label" else v)}"' for key, v in shape.data.items())
+            faint = ' opacity="0.22"' if shape.dimmed else ""
+            out.append(f"<g{_class(shape.name)}{data}{faint}>")
+            if shape.tooltip:
+                out.append(f"<title>{escaped(shape.tooltip)}</title>")
+            _write(out, shape.shapes, theme, roles)
+            out.append("</g>")
+        elif isinstance(shape, Rect):
+            radius = f' rx="{_n(shape.radius)}"' if shape.radius else ""
+            place = f'x="{_n(shape.x)}" y="{_n(shape.y)}" width="{_n(shape.width)}" height="{_n(shape.height)}"{radius}'
+            out.append(f"<rect {place}{_paint(shape, theme, roles, shape.line)}/>")
+        elif isinstance(shape, Path):
+            out.append(f'<path d="{path_data(shape)}"{_paint(shape, theme, roles, shape.width)}/>')
+        else:
+            weight = ' font-weight="bold"' if shape.bold else ""
+            anchor = f' text-anchor="{shape.anchor}"' if shape.anchor != "start" else ""
+            # Letters of another font may be wider than reserved: make them fit.
+            fit = "" if font(shape.bold).has(shape.text) else f' textLength="{_n(width(shape.text, shape.size, shape.bold))}" lengthAdjust="spacingAndGlyphs"'
+            names = _class(shape.name, f"f-{shape.colour}" if roles else "")
+            place = f'x="{_n(shape.x)}" y="{_n(shape.y)}" font-size="{_n(shape.size)}" fill="{getattr(theme, shape.colour)}"'
+            out.append(f"<text {place}{weight}{anchor}{fit}{names}>{escaped(shape.text)}</text>")
+
+
+def path_data(shape: Path) -> str:
+    """The `d` of a path."""
+    return "".join(str(command[0]) + " ".join(_n(x) for x in command[1:] if isinstance(x, float | int)) for command in shape.commands)
