@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from .checks import choice, flag, integer
-from .engine import Value, values
+from .engine import Value, topological_order, values
 from .ops import TABLE, Op
 
 __all__ = ["MLP", "Layer", "Module", "Neuron", "Parameter", "activations", "initializers"]
@@ -103,6 +103,21 @@ class Module:
         for name, parameter in named.items():
             parameter.data = fresh[name]
 
+    def graph(self, x: Sequence[Any]) -> Any:
+        """What the module answers to `x`, with names in the graph: inputs x1, x2 …, and what a subclass can name.
+
+        Neurons name their weighted sums z and outputs a, by layer and position: `z1.2`, `a1.2`. Values keep the
+        labels they have. For drawing; calling the module is the faster way to the same numbers.
+
+        >>> [a] = MLP(2, [3, 1], seed=0).graph([0.5, -1.0])
+        >>> a.label, [x.label for x in a.args[:-1]]
+        ('z2.1', ['w2.1.1', 'w2.1.2', 'w2.1.3', 'b2.1', 'a1.1', 'a1.2', 'a1.3'])
+        """
+        return self._named(_named_inputs(x), "")
+
+    def _named(self, x: list[Any], place: str) -> Any:
+        return self(x)
+
     def save(self, path: Any) -> None:
         """Writes the module to a JSON file that `microgradlike.load` reads back, exact to the bit. See saving.py."""
         from .saving import save
@@ -165,6 +180,15 @@ class Neuron(Module):
         z = values.dot(*self.w, *x) if self.b is None else values.dot(*self.w, self.b, *x, 1.0)
         return z if self.activation is None else _activate(self.activation, z)
 
+    def _named(self, x: list[Any], place: str) -> Any:
+        output = self(x)
+        weighted = output if output.op is TABLE["dot"] else _inner(output)
+        if weighted is not output:
+            output.label = f"a{place}"
+        if weighted is not None:
+            weighted.label = f"z{place}"
+        return output
+
     def _summary(self) -> str:
         return f"{len(self.w)} → 1{_word(self.activation)}{'' if self.b is not None else ', no bias'}"
 
@@ -211,6 +235,15 @@ class Layer(Module):
         x = _inputs(x, len(self.neurons[0].w), self)
         outputs = [neuron._respond(x) for neuron in self.neurons]
         return _together(str(self.activation), outputs) if self.activation in _JOINT else outputs
+
+    def _named(self, x: list[Any], place: str) -> list[Any]:
+        separator = "." if place else ""
+        outputs = [neuron._named(x, f"{place}{separator}{j}") for j, neuron in enumerate(self.neurons, 1)]
+        if self.activation in _JOINT:
+            outputs = _together(str(self.activation), outputs)
+            for j, output in enumerate(outputs, 1):
+                output.label = f"a{place}{separator}{j}"
+        return outputs
 
     def _summary(self) -> str:
         neuron = self.neurons[0]
@@ -276,6 +309,11 @@ class MLP(Module):
         for layer in self.layers:
             x = layer(x)
         return x  # type: ignore[return-value]  # a list, of the last layer
+
+    def _named(self, x: list[Any], place: str) -> list[Any]:
+        for number, layer in enumerate(self.layers, 1):
+            x = layer._named(x, str(number))
+        return x
 
     def _summary(self) -> str:
         parts = [str(len(self.layers[0].neurons[0].w))]
@@ -375,6 +413,16 @@ def _drawer(
         initializer = "he_uniform" if activation in _HE else "lecun_normal" if activation == "selu" else "glorot_uniform"
     draw, rng = _INITIALIZERS[choice("initializer", initializer, _INITIALIZERS)], _generator(seed)
     return lambda: draw(rng, fan_in, fan_out)
+
+
+def _named_inputs(x: Any) -> list[Any]:
+    items = x.tolist() if hasattr(x, "tolist") else list(x)
+    return [item if isinstance(item, Value) else Value(item, f"x{i}") for i, item in enumerate(items, 1)]
+
+
+def _inner(output: Any) -> Any:
+    """The weighted sum below an activation: the dot node that one walks to first."""
+    return next((v for v in reversed(topological_order(output)) if v.op is TABLE["dot"]), None)
 
 
 def _inputs(x: Any, count: int, module: Module) -> list[Any]:

@@ -21,7 +21,7 @@ from .schedules import Constant, Cosine, Linear, Schedule, StepDecay, WarmUp, as
 
 __all__ = [
     "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Constant", "Cosine", "GradientDescent", "Linear", "Nadam",
-    "Optimizer", "RMSprop", "Schedule", "StepDecay", "WarmUp", "clip_grad_norm",
+    "Optimizer", "RMSprop", "Schedule", "StepDecay", "WarmUp", "clip_grad_norm", "clipped",
 ]  # fmt: skip
 
 
@@ -88,15 +88,15 @@ class Optimizer:
     def update(self, x: Any, g: Any) -> Any:
         """One step on the whole vector `x` with gradient `g`: advances the state and returns the new x.
 
-        `x` and `g` are sequences of floats, or arrays of an Array API namespace (NumPy's, say), then the step is a
-        handful of array operations and the state becomes arrays, too. The parameters themselves are not touched.
+        `x` and `g` are sequences of floats; or `g` is an array (NumPy's, or of another Array API namespace), then the
+        step is a handful of array operations, and x and the state become arrays. The parameters are not touched.
         """
         t = self.steps + 1
         c = self.coefficients(t, self._schedule(self.steps))
         states = list(self.state.values())
-        if hasattr(x, "__array_namespace__"):
-            m = x.__array_namespace__()
-            g = m.asarray(g)
+        if hasattr(g, "dtype"):
+            m = _namespace(g)
+            x = m.asarray(x)
             if self._couples_weight_decay():
                 g = g + self.weight_decay * x
             x, *states = self.rule(m, c, x, g, *(m.asarray(s) for s in states))
@@ -597,15 +597,25 @@ def clip_grad_norm(parameters: Iterable[Value], max_norm: float, *, eps: float =
     >>> round(x.grad, 12), round(y.grad, 12)
     (0.6, 0.8)
     """
-    limit = real("max_norm", max_norm, 0.0, above=True)
-    eps = real("eps", eps, 0.0)
     leaves = _checked_parameters(parameters)
-    total = math.hypot(*(p.grad for p in leaves))
-    scale = limit / (total + eps) if total + eps > 0.0 else 1.0
-    if not scale >= 1.0:  # nan included: a gradient that is not a number must not pass for a small one
-        for parameter, grad in [(p, p.grad * scale) for p in leaves]:
-            parameter.grad = grad
+    total, gradient = clipped([p.grad for p in leaves], max_norm, eps=eps)
+    for parameter, grad in zip(leaves, gradient, strict=True):
+        parameter.grad = grad
     return total
+
+
+def clipped(gradient: Any, max_norm: float, *, eps: float = 1e-6) -> tuple[float, Any]:
+    """(norm before clipping, clipped gradient) of a gradient that is a list or an array; see `clip_grad_norm`.
+
+    >>> clipped([3.0, 4.0], 2.5, eps=0.0)
+    (5.0, [1.5, 2.0])
+    """
+    limit, eps = real("max_norm", max_norm, 0.0, above=True), real("eps", eps, 0.0)
+    total = math.hypot(*(gradient.tolist() if hasattr(gradient, "tolist") else gradient))
+    scale = limit / (total + eps) if total + eps > 0.0 else 1.0
+    if scale >= 1.0:  # never where it is nan: a gradient that is not a number must not pass for a small one
+        return total, gradient
+    return total, gradient * scale if hasattr(gradient, "dtype") else [g * scale for g in gradient]
 
 
 def by_name() -> dict[str, type[Optimizer]]:
@@ -619,6 +629,15 @@ def by_name() -> dict[str, type[Optimizer]]:
 def _lerp(start: Any, end: Any, weight: float) -> Any:
     """start + weight·(end − start), from whichever end is nearer, as PyTorch's lerp does."""
     return start + weight * (end - start) if weight < 0.5 else end - (end - start) * (1.0 - weight)
+
+
+def _namespace(array: Any) -> Any:
+    """The functions that work on this array; NumPy 1 does not know the Array API's way to ask."""
+    if hasattr(array, "__array_namespace__"):
+        return array.__array_namespace__()
+    import numpy as np
+
+    return np
 
 
 def _checked_betas(betas: Any) -> tuple[float, float]:

@@ -1,0 +1,68 @@
+"""Multi-layer perceptrons as a classifier and as a regressor."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .. import nn, optim
+from ..checks import integer
+from .base import Classifier, Model, Regressor
+
+
+@dataclasses.dataclass(kw_only=True, eq=False, repr=False)
+class _Perceptron(Model):
+    """The hyperparameters of both, and their network."""
+
+    hidden_layer_sizes: Sequence[int] = (16,)
+    activation: str | Callable[[Any], Any] | None = "relu"
+    initializer: str | None = None
+    optimizer: str | Callable[..., optim.Optimizer] = "adam"
+    learning_rate: float | optim.Schedule = 0.01
+    batch_size: int | None = 32
+
+    def _network(self, n_features: int, n_outputs: int, rng: random.Random) -> nn.Module:
+        sizes = self.hidden_layer_sizes
+        if isinstance(sizes, (str, bytes)) or not hasattr(sizes, "__iter__"):
+            raise TypeError(f"hidden_layer_sizes must list the width of each hidden layer, say (16, 16), not {sizes!r}")
+        widths = [integer(f"hidden_layer_sizes[{i}]", size) for i, size in enumerate(sizes)]
+        return nn.MLP(
+            n_features, [*widths, n_outputs], self.activation,
+            output_activation=None, initializer=self.initializer, seed=rng,
+        )  # fmt: skip
+
+
+@dataclasses.dataclass(kw_only=True, eq=False, repr=False)
+class MLPClassifier(_Perceptron, Classifier):
+    """A multi-layer perceptron for classes: a logit for two, else a score per class, fitted to the mean cross-entropy.
+
+    Args:
+        hidden_layer_sizes: the width of each hidden layer.
+        activation: of the hidden layers: a name from `nn.activations()`, a function of one Value, or None.
+        initializer: how weights start: a name from `nn.initializers()`, or None for what suits the activation.
+
+    All others as for every model (`help(microgradlike.models.Model)`); here the optimiser is "adam" with
+    learning_rate 0.01 on mini-batches of 32 rows unless told otherwise. Attributes as for LogisticRegression,
+    without coef_ and intercept_; `network_` is the `nn.MLP`.
+
+    >>> X, y = [[0, 0], [0, 1], [1, 0], [1, 1]], ["same", "different", "different", "same"]
+    >>> model = MLPClassifier(hidden_layer_sizes=(8,), activation="tanh", seed=1, progress=False).fit(X, y)
+    >>> model.predict(X)
+    ['same', 'different', 'different', 'same']
+    """
+
+
+@dataclasses.dataclass(kw_only=True, eq=False, repr=False)
+class MLPRegressor(_Perceptron, Regressor):
+    """A multi-layer perceptron for numbers: one output without activation, fitted to the mean of ½(prediction − y)².
+
+    With `standardize=True` the targets are standardised, too, for training; predictions are in the units of y.
+    Arguments as for MLPClassifier.
+
+    >>> X, y = [[i / 10] for i in range(-10, 11)], [(i / 10) ** 2 for i in range(-10, 11)]
+    >>> model = MLPRegressor(hidden_layer_sizes=(8,), activation="tanh", epochs=300, progress=False).fit(X, y)
+    >>> model.score(X, y) > 0.95
+    True
+    """
