@@ -10,7 +10,9 @@ standard library (`draw`, `nn`, `compile` ...) is imported when it is first aske
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from .anomaly import AnomalyError, detect_anomaly
@@ -36,6 +38,17 @@ __all__ = [  # noqa: PLE0604  (grouped by what they are; the rest is the table's
     "primitive", *(row.name for row in TABLE.values() if row.public),
     "compile", "draw", "explain", "label", "load", "step_through",
 ]  # fmt: skip
+
+
+class _Package(ModuleType):
+    """Keeps `mg.draw` the function: importing the submodule `microgradlike.draw` would put the module in its place."""
+
+    def __setattr__(self, name: str, thing: Any) -> None:
+        if not (name in _LATER and isinstance(thing, ModuleType)):
+            super().__setattr__(name, thing)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

@@ -260,8 +260,8 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
         >>> import microgradlike as mg
         >>> mg.grad(lambda p: p["w"] * p["w"] + 3 * p["b"])({"w": 2.0, "b": 1.0})
         {'w': 4.0, 'b': 3.0}
-        >>> mg.grad(mg.grad(mg.sin))(0.0)
-        -0.0
+        >>> mg.grad(mg.grad(mg.exp))(0.0)
+        1.0
     """
 
     def transformed(*args: Any, **kwargs: Any) -> Any:

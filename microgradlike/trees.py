@@ -47,6 +47,8 @@ def _dict(kind: type, keys: list[Any], items: list[Any]) -> Any:
 
 
 def _array(np: Any, shape: tuple[int, ...], items: list[Any]) -> Any:
+    if items and all(isinstance(x, np.ndarray) for x in items):  # a Jacobian: an array for each element
+        return np.stack(items).reshape(shape + items[0].shape)
     numbers = all(isinstance(x, float) for x in items)
     array = np.empty(len(items), dtype=float if numbers else object)
     array[:] = items

@@ -1,0 +1,69 @@
+"""The tour and the command line, as a user runs them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from microgradlike import tour
+from microgradlike.__main__ import main
+
+
+def test_the_tour_checks_every_figure_and_writes_pictures(tmp_path, capsys):
+    folder = tmp_path / "pictures"
+    assert main(["tour", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert "57 figures checked, all as expected" in out
+    assert "OFF" not in out
+    assert "accuracy on 30 held-back rows 0.9" in out
+    written = sorted(path.stem for path in folder.iterdir())
+    assert [name[:2] for name in written] == ["E1", "E2", "E3", "E6"]
+    assert all(path.stat().st_size > 500 for path in folder.iterdir())
+
+
+def test_a_figure_that_is_off_fails_the_tour(tmp_path, monkeypatch, capsys):
+    def wrong(check):
+        check("1 + 1", 2.0, "3")
+        return tour.Value(1) + 1
+
+    monkeypatch.setattr(tour, "computation_graph", wrong)
+    monkeypatch.setattr(tour, "first_model", lambda: 1.0)
+    assert tour.tour(tmp_path) == 1
+    out = capsys.readouterr().out
+    assert "OFF" in out
+    assert "1 OFF" in out
+
+
+def test_without_the_drawing_libraries_the_tour_writes_dot_and_says_why(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "microgradlike.draw", None)
+    tour.picture(tour.computation_graph(tour.Checks()), tmp_path, "e1", "E1")
+    text = (tmp_path / "e1.dot").read_text(encoding="utf-8")
+    assert text.startswith("digraph {")
+    assert text.count("->") == 5
+    assert "because" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["tour", "--nonsense"]])
+def test_wrong_usage_is_a_message_and_a_status(arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "microgradlike", *arguments],
+        capture_output=True, text=True, check=False, cwd=Path(__file__).parent.parent, encoding="utf-8",
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "usage" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, capsys):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    assert main(["tour", str(blocked / "pictures")]) == 2
+    assert "name another folder" in capsys.readouterr().err
+
+
+def test_version(capsys):
+    assert main(["version"]) == 0
+    assert "engine" in capsys.readouterr().out
