@@ -139,7 +139,8 @@ def gradient_source(program: Program, inputs: int) -> tuple[str, dict[str, Any]]
     lines = ["def run(parameters, rows):"]
     lines += _unpack(names[inputs:first], "parameters", "    ")
     g = {a: Text(f"g{a}") for a in range(inputs, first)}
-    lines += [f"    {name} = 0.0" for name in g.values()]
+    sums = list(g.values())
+    lines += [f"    {name} = 0.0" for name in sums]
     lines += ["    total = 0.0", "    for row in rows:"]
     pad = "        "
     lines += _unpack(names[:inputs], "row", pad)
@@ -147,7 +148,7 @@ def gradient_source(program: Program, inputs: int) -> tuple[str, dict[str, Any]]
     root = program.outputs[0]
     lines.append(f"{pad}total += {names[root] if type(root) is int else literal(root)}")
     lines += _sweep(program, inputs, m, names, g, pad)
-    lines.append(f"    return total, [{', '.join(g.values())}]")
+    lines.append(f"    return total, [{', '.join(sums)}]")
     return "\n".join(lines) + "\n", m.used
 
 

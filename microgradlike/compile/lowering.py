@@ -1,0 +1,80 @@
+"""How an operation is put together from those that arrays know, where that is more accurate or cheaper than its row's formula.
+
+What is here keeps the accuracy of floats.py: no difference of nearly equal numbers that its row avoids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..ops import Op
+
+__all__ = ["LOWERED", "REST", "TOP"]
+
+# Two reductions that the softmax family shares. They have no derivative: what is differentiated is the family.
+TOP = Op("top", pullback=lambda m, g, z, *xs: [None for _ in xs], doc="The largest of x; nan if one is nan.")
+REST = Op("rest", pullback=lambda m, g, z, *xs: [None for _ in xs], doc="Σ exp(xⱼ − max x) without the first maximum.")
+
+
+def _top(m: Any, xs: Any) -> Any:
+    return m.step(TOP, xs)
+
+
+def _rest(m: Any, xs: Any) -> Any:
+    return m.step(REST, xs)
+
+
+def _logsumexp(m: Any, *xs: Any) -> Any:
+    top = _top(m, xs)
+    return m.where(m.equal(top - top, 0.0), top + m.log1p(_rest(m, xs)), top)
+
+
+def _log_softmax(m: Any, k: Any, *xs: Any) -> Any:
+    x = m.take(k, *xs) if not isinstance(k, float) else xs[int(k)]
+    return (x - _top(m, xs)) - m.log1p(_rest(m, xs))
+
+
+def _cross_entropy(m: Any, k: Any, *xs: Any) -> Any:
+    x = m.take(k, *xs) if not isinstance(k, float) else xs[int(k)]
+    return m.log1p(_rest(m, xs)) + (_top(m, xs) - x)
+
+
+def _softmax(m: Any, k: Any, *xs: Any) -> Any:
+    x = m.take(k, *xs) if not isinstance(k, float) else xs[int(k)]
+    return m.divide(m.exp(x - _top(m, xs)), 1.0 + _rest(m, xs))
+
+
+def _one_minus_softmax(m: Any, k: Any, *xs: Any) -> Any:
+    x = m.take(k, *xs) if not isinstance(k, float) else xs[int(k)]
+    e, rest = m.exp(x - _top(m, xs)), _rest(m, xs)
+    # e is 1 for the maximum: the others are `rest`. Else e is one of the terms of rest, and 1 stays: no cancellation.
+    return m.divide(m.where(m.equal(e, 1.0), rest, (1.0 - e) + rest), 1.0 + rest)
+
+
+def _soft_cross_entropy(m: Any, *xs: Any) -> Any:
+    half = len(xs) // 2
+    logits, targets = xs[:half], xs[half:]
+    lost = [m.cross_entropy(float(i), *logits) for i in range(half)]
+    return m.sum(*[m.where(m.equal(q, 0.0), 0.0, q * c) for q, c in zip(targets, lost, strict=True)])
+
+
+def _logaddexp(m: Any, x: Any, y: Any) -> Any:
+    top = m.maximum(x, y)
+    return m.where(m.equal(top - top, 0.0), top + m.log1p(m.exp(-m.abs(x - y))), top)
+
+
+def _mean(m: Any, *xs: Any) -> Any:
+    return m.divide(m.sum(*xs), float(len(xs)))
+
+
+LOWERED: dict[str, Callable[..., Any]] = {
+    "logsumexp": _logsumexp,
+    "log_softmax": _log_softmax,
+    "cross_entropy": _cross_entropy,
+    "softmax": _softmax,
+    "one_minus_softmax": _one_minus_softmax,
+    "soft_cross_entropy": _soft_cross_entropy,
+    "logaddexp": _logaddexp,
+    "mean": _mean,
+}
