@@ -432,24 +432,29 @@ class Value:
 
     # ── copying: flat, so that depth does not matter (copying.py) ───────────────────────────────
     def __copy__(self) -> Any:
-        from .copying import shallow_copy
-
-        return shallow_copy(self)
+        return _copying().shallow_copy(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        from .copying import deep_copy
-
-        return deep_copy(self, memo)
+        return _copying().deep_copy(self, memo)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        from .copying import reduced
-
-        return reduced(self)
+        return _copying().reduced(self)
 
     def __dealloc__(self) -> None:
         # Compiled only. Freeing a node frees its operands, and so on down: a loop over a queue, for a
         # recursion would overflow the C stack on a deep graph (and Cython's trashcan needs the collector).
         _release(self)
+
+
+def _copying() -> Any:
+    """The module copying.py, which imports this one."""
+    global _copying_module
+    if _copying_module is None:
+        from . import copying as _copying_module
+    return _copying_module
+
+
+_copying_module: Any = None
 
 
 if not COMPILED:
