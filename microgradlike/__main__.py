@@ -13,8 +13,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status: 0, 1 if something is off, 2 for wrong usage."""
     parser = argparse.ArgumentParser(prog="python -m microgradlike", description=DESCRIPTION)
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
-    tour = commands.add_parser("tour", help="the worked examples, checked digit by digit, and a first model on real data")
-    tour.add_argument("folder", nargs="?", default="microgradlike-tour", help="where the pictures go (default: %(default)s)")
+    tour = commands.add_parser(
+        "tour", help="the worked examples, checked digit by digit, and a first model on real data"
+    )
+    tour.add_argument(
+        "folder", nargs="?", default="microgradlike-tour", help="where the pictures go (default: %(default)s)"
+    )
     commands.add_parser("version", help="the version, and which engine runs")
     if arguments is None:
         arguments = sys.argv[1:]

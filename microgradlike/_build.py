@@ -24,10 +24,6 @@ def fingerprint(text: str) -> str:
 class BuildExtension(build_ext):
     """Cythonizes a copy of value.py under the name `_value`; without Cython or a compiler, skips it and says so."""
 
-    def initialize_options(self) -> None:
-        super().initialize_options()
-        self.distribution.ext_modules = [Extension("microgradlike._value", ["microgradlike/value.py"], optional=True)]
-
     def build_extension(self, ext: Any) -> None:
         if os.environ.get("MICROGRADLIKE_ENGINE") == "python":
             self.warn("MICROGRADLIKE_ENGINE=python: the compiled engine is not built")

@@ -32,12 +32,15 @@ class Checks:
         print(f"  {name:<14} {shown:>14}   expected {expected:>12}   {'ok' if shown == expected else 'OFF'}")
 
 
+Show = Callable[[Value, str, str], None]  # saves a picture of a Value under a name, with a title
+
+
 def heading(text: str) -> None:
     """A section of the tour."""
     print(f"\n{text}\n{'─' * len(text)}")
 
 
-def computation_graph(check: Checks) -> Value:
+def computation_graph(check: Checks, show: Show) -> None:
     """E1: J = 3(a + b·c), forward and backward."""
     heading("E1  A computation graph: J(a, b, c) = 3(a + b·c) at a = 5, b = 3, c = 2")
     a, b, c = Value(5, label="a"), Value(3, label="b"), Value(2, label="c")
@@ -53,10 +56,10 @@ def computation_graph(check: Checks) -> Value:
         check(name, found, expected)
     raised = 3 * (Value(5.001) + b * c)
     check("J(a + 0.001)", raised, "33.003")
-    return J
+    show(J, "E1-computation-graph", "J = 3(a + b·c)")
 
 
-def branching_graph(check: Checks) -> Value:
+def branching_graph(check: Checks, show: Show) -> None:
     """E2: y = 2x, z = x, J = 3yz: the gradients of two paths add."""
     heading("E2  A branching graph: y = 2x, z = x, J = 3·y·z at x = 5: the paths add, 6z + 3y")
     x = Value(5, label="x")
@@ -69,10 +72,10 @@ def branching_graph(check: Checks) -> Value:
     check("through y, 6z", through_y, "30")
     check("through z, 3y", through_z, "30")
     check("dJ/dx", x.grad, "60")
-    return J
+    show(J, "E2-branching-graph", "J = 3·y·z with y = 2x, z = x")
 
 
-def logistic_regression_by_hand(check: Checks) -> Value:
+def logistic_regression_by_hand(check: Checks, show: Show) -> None:
     """E3: one example through one neuron; the gradients are a − y times the inputs."""
     heading("E3  Logistic regression, one example: z = w1·x1 + w2·x2 + b, a = σ(z), L = −(y·ln a + (1−y)·ln(1−a))")
     x1, x2, y = 1.5, -2.0, 1.0
@@ -87,13 +90,14 @@ def logistic_regression_by_hand(check: Checks) -> Value:
     check("L = −ln a", L, "0.47407698")
     for name, found, by_hand in [
         ("da = −y/a", a.grad, -y / a.data), ("dz = a − y", z.grad, a.data - y),
-        ("dw1 = x1·dz", w1.grad, x1 * (a.data - y)), ("dw2 = x2·dz", w2.grad, x2 * (a.data - y)), ("db = dz", b.grad, a.data - y),
+        ("dw1 = x1·dz", w1.grad, x1 * (a.data - y)), ("dw2 = x2·dz", w2.grad, x2 * (a.data - y)),
+        ("db = dz", b.grad, a.data - y),
     ]:  # fmt: skip
         check(name, found, f"{by_hand:.8f}")
-    return L
+    show(L, "E3-logistic-regression", "Logistic regression, one example")
 
 
-def cross_entropies(check: Checks) -> None:
+def cross_entropies(check: Checks, _show: Show) -> None:
     """E5: the loss of a distribution over classes; softmax from scores."""
     heading("E5  Cross-entropy with a one-hot target: H(P, Q) = −Σ P·ln Q, the second class being true")
     check("Q=(.2,.7,.1)", losses.categorical_cross_entropy([0.2, 0.7, 0.1], 1), "0.35667")
@@ -105,19 +109,24 @@ def cross_entropies(check: Checks) -> None:
     check("two classes", two - losses.binary_cross_entropy_with_logits(z, 1.0), "0.000000000000")
 
 
-def network_by_hand(check: Checks) -> Value:
+def network_by_hand(check: Checks, show: Show) -> None:
     """E6: the 2-2-2 sigmoid network, forward, backward, one step, forward again."""
     heading("E6  The 2-2-2 sigmoid network: forward, backward, one step of gradient descent with rate 0.5")
     net = nn.MLP(2, [2, 2], activation="sigmoid", bias=False)
     w = net.parameters()
-    for parameter, number in zip(w, [0.3, 0.25, 0.4, 0.35, 0.45, 0.4, 0.7, 0.6], strict=True):
-        parameter.data = number
+    for i, number in enumerate([0.3, 0.25, 0.4, 0.35, 0.45, 0.4, 0.7, 0.6]):
+        w[i].data, w[i].label = number, f"w{i + 1}"
 
     def forward() -> tuple[list[Value], Value, list[Value]]:
         hidden = net.layers[0]([0.1, 0.2])
         outputs = net.layers[1](hidden)
         errors = [losses.half_squared_error(o, t) for o, t in zip(outputs, [0.4, 0.6], strict=True)]
-        return [*hidden, *outputs], errors[0] + errors[1], errors
+        named = [*hidden, *outputs, *errors, *(v.args[0] for v in [*hidden, *outputs])]
+        for v, name in zip(named, "h1 h2 o1 o2 E1 E2 z1 z2 z3 z4".split(), strict=True):
+            v.label = name
+        total = errors[0] + errors[1]
+        total.label = "E"
+        return [*hidden, *outputs], total, errors
 
     (h1, h2, o1, o2), E, (E1, E2) = forward()
     E.backward()
@@ -130,7 +139,7 @@ def network_by_hand(check: Checks) -> Value:
     ]  # fmt: skip
     for name, found, expected in rows:
         check(name, found, expected)
-    graph = E
+    show(E, "E6-network", "The 2-2-2 network, before the step")
     optim.GradientDescent(w, learning_rate=0.5).step()
     after = "0.29959556 0.24919112 0.39964496 0.34928991 0.43703857 0.38685205 0.69629578 0.59624247".split()
     for i, (parameter, expected) in enumerate(zip(w, after, strict=True), 1):
@@ -143,7 +152,6 @@ def network_by_hand(check: Checks) -> Value:
         ("E", E, "0.02323634"),
     ]:  # fmt: skip
         check(name, found, expected)
-    return graph
 
 
 def first_model(epochs: int = 60) -> float:
@@ -172,7 +180,7 @@ def first_model(epochs: int = 60) -> float:
         progress(epoch, epochs, cost.data)
     with mg.no_grad():
         hits = [(mg.dot(w, x) + b > 0) == (t == 1.0) for x, t in zip(held_back, y_test, strict=True)]
-    accuracy = sum(hits) / len(hits)
+    accuracy: float = sum(hits) / len(hits)
     print(
         f"  loss {cost.data:.4f} after {epochs} epochs ({time.perf_counter() - started:.1f} s); "
         f"accuracy on {len(hits)} held-back rows {accuracy:.3f}"
@@ -189,8 +197,8 @@ def progress(done: int, total: int, cost: float) -> None:
         print(f"  epoch {done:>3}/{total}  loss {cost:.4f}")
 
 
-def picture(v: Value, folder: Path, name: str, title: str) -> None:
-    """Save the graph of v as a picture if this machine can, as DOT text otherwise; say which."""
+def picture(v: Value, folder: Path, name: str, title: str) -> Path:
+    """Save the graph of v as a picture if this machine can, as DOT text otherwise, saying why."""
     try:
         from microgradlike.draw import draw
 
@@ -199,8 +207,8 @@ def picture(v: Value, folder: Path, name: str, title: str) -> None:
     except ImportError as error:
         path = folder / f"{name}.dot"
         write_atomically(path, dot_text(v))
-        print(f"  no picture of {title}, because: {error}")
-    print(f"  {path}")
+        print(f"  only the DOT text of this graph can be written: {error}")
+    return path
 
 
 def dot_text(root: Value) -> str:
@@ -227,21 +235,17 @@ def tour(folder: str | Path = "microgradlike-tour") -> int:
     engine = "compiled" if mg.compiled else "plain Python"
     print(f"microgradlike {mg.__version__} on Python {sys.version.split()[0]}, {engine} engine")
     check = Checks()
-    exhibits: list[tuple[str, str, Callable[[Checks], Value]]] = [
-        ("E1-computation-graph", "J = 3(a + b·c)", computation_graph),
-        ("E2-branching-graph", "J = 3·y·z, y = 2x, z = x", branching_graph),
-        ("E3-logistic-regression", "Logistic regression, one example", logistic_regression_by_hand),
-        ("E6-network", "The 2-2-2 network", network_by_hand),
-    ]
-    graphs = []
-    for name, title, exhibit in exhibits:
-        if name.startswith("E6"):
-            cross_entropies(check)
-        graphs.append((exhibit(check), name, title))
+    pictures: list[Path] = []
+
+    def show(v: Value, name: str, title: str) -> None:
+        pictures.append(picture(v, folder, name, title))
+
+    for exhibit in (computation_graph, branching_graph, logistic_regression_by_hand, cross_entropies, network_by_hand):
+        exhibit(check, show)
     accuracy = first_model()
     heading("Pictures")
-    for v, name, title in graphs:
-        picture(v, folder, name, title)
+    for path in pictures:
+        print(f"  {path}")
     verdict = "all as expected" if not check.off else f"{check.off} OFF"
     print(f"\n{check.made} figures checked, {verdict}; {time.perf_counter() - started:.1f} s in all")
     return int(check.off > 0 or accuracy < 0.85)

@@ -25,9 +25,8 @@ def test_the_tour_checks_every_figure_and_writes_pictures(tmp_path, capsys):
 
 
 def test_a_figure_that_is_off_fails_the_tour(tmp_path, monkeypatch, capsys):
-    def wrong(check):
+    def wrong(check, show):
         check("1 + 1", 2.0, "3")
-        return tour.Value(1) + 1
 
     monkeypatch.setattr(tour, "computation_graph", wrong)
     monkeypatch.setattr(tour, "first_model", lambda: 1.0)
@@ -39,11 +38,11 @@ def test_a_figure_that_is_off_fails_the_tour(tmp_path, monkeypatch, capsys):
 
 def test_without_the_drawing_libraries_the_tour_writes_dot_and_says_why(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "microgradlike.draw", None)
-    tour.picture(tour.computation_graph(tour.Checks()), tmp_path, "e1", "E1")
-    text = (tmp_path / "e1.dot").read_text(encoding="utf-8")
+    tour.computation_graph(tour.Checks(), lambda v, name, title: tour.picture(v, tmp_path, name, title))
+    text = (tmp_path / "E1-computation-graph.dot").read_text(encoding="utf-8")
     assert text.startswith("digraph {")
     assert text.count("->") == 5
-    assert "because" in capsys.readouterr().out
+    assert "only the DOT text" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("arguments", [[], ["nonsense"], ["tour", "--nonsense"]])
