@@ -57,7 +57,7 @@ def _read_number(x: Any, i: int, j: int, name: str) -> float:
         try:
             x = number(x)
         except (TypeError, OverflowError) as error:
-            raise type(error)(f"row {i}, column {j} of {name} {error} (an argument must be a number, not a string)") from None
+            raise type(error)(f"row {i}, column {j} of {name} {error} (an argument must be no string but a number)") from None
     if x - x != 0.0:
         raise ValueError(_not_finite(x, i, j, name))
     return x  # type: ignore[no-any-return]

@@ -187,7 +187,8 @@ class Model:
         if names is not None:
             learnt["feature_names_in_"] = names
         # One assignment: whatever was learnt before stays whole until all of the new is there.
-        self.__dict__ = {**self.get_params(), **learnt}
+        kept = {name: thing for name, thing in vars(self).items() if not name.endswith("_")}
+        self.__dict__ = {**kept, **learnt}
         if course.interrupted:
             self._say(
                 f"{plan.title}.fit was interrupted in epoch {course.epochs + 1} of {plan.epochs}: "
@@ -346,9 +347,9 @@ class Classifier(Model):
     def _predicted(self, X: Any) -> list[int]:
         """The number of the predicted class of every row."""
         outputs = self._all_outputs(X)
-        if len(outputs[0]) == 1:
+        if len(self.classes_) == 2:
             threshold = self._logit_threshold()
-            return [int(z > threshold) for [z] in outputs]
+            return [int(_logit(zs) > threshold) for zs in outputs]
         return [zs.index(max(zs)) for zs in outputs]
 
     def predict(self, X: Any) -> Any:
@@ -365,7 +366,9 @@ class Classifier(Model):
     def decision_function(self, X: Any) -> Any:
         """The logit of the second of two classes, or the score of every class, for every row."""
         outputs = self._all_outputs(X)
-        return like(X, [zs[0] for zs in outputs] if len(outputs[0]) == 1 else outputs)
+        if len(self.classes_) == 2:
+            return like(X, [_logit(zs) for zs in outputs])
+        return like(X, outputs)
 
     def score(self, X: Any, y: Any) -> float:
         """The accuracy: the share of rows whose predicted class is the right one.
@@ -377,6 +380,10 @@ class Classifier(Model):
         check_lengths(numbers, labels)
         known = {label: self._class_number(label) for label in dict.fromkeys(labels)}
         return sum(k == known[label] for k, label in zip(numbers, labels, strict=True)) / len(labels)
+
+
+def _logit(zs: list[float]) -> float:
+    return zs[0] if len(zs) == 1 else zs[1] - zs[0]
 
 
 def _probabilities(zs: list[float]) -> list[float]:
