@@ -255,6 +255,40 @@ class Model:
     def _graph(self, inputs: list[Value], y: Any) -> Value:
         raise NotImplementedError
 
+    def _problem(self, learnt: dict[str, Any]) -> str | None:
+        """What is wrong with attributes that are said to have been learnt (they come from a file); None if nothing."""
+        expected = {
+            "n_features_in_", "n_iter_", "network_", "standardizer_", "loss_curve_", "validation_loss_curve_",
+            "learning_rate_curve_", *self._learnt_names(),
+        }  # fmt: skip
+        if learnt.keys() - {"feature_names_in_"} != expected:
+            return f"must hold {sorted(expected)}, not {sorted(learnt)}"
+        n, network, scaler = learnt["n_features_in_"], learnt["network_"], learnt["standardizer_"]
+        if type(n) is not int or n < 1 or type(learnt["n_iter_"]) is not int or learnt["n_iter_"] < 0:
+            return "n_features_in_ and n_iter_ must be counts"
+        if scaler is not None and not (type(scaler) is Standardizer and len(scaler.mean_) == n):
+            return f"standardizer_ must be None or a Standardizer of {n} columns"
+        for name in ("loss_curve_", "validation_loss_curve_", "learning_rate_curve_"):
+            curve = learnt[name]
+            empty = name == "validation_loss_curve_" and curve is None
+            if not empty and not (type(curve) is list and all(type(x) is float for x in curve)):
+                return f"{name} must be a list of floats"
+        names = learnt.get("feature_names_in_")
+        if names is not None and len(names) != n:
+            return f"feature_names_in_ must name {n} features"
+        pattern = self._network(n, self._n_outputs_of(learnt), random.Random(0))
+        if repr(pattern) != repr(network) or type(pattern) is not type(network):
+            return f"network_ must be a {pattern!r}, not {network!r:.200}"
+        return None
+
+    def _learnt_names(self) -> list[str]:
+        """The attributes that only this kind of model learns."""
+        return []
+
+    def _n_outputs_of(self, learnt: dict[str, Any]) -> int:
+        """How many outputs the network has, judging by the other attributes."""
+        return 1
+
     def save(self, path: Any) -> None:
         """Writes the model, fitted or not, to a JSON file that `microgradlike.load` reads back, exact to the bit."""
         from ..saving import save
@@ -339,6 +373,18 @@ class Classifier(Model):
             return classes.index(plain)
         except ValueError:
             raise ValueError(f"label {plain!r} was not seen in training: the classes are {classes!r:.200}") from None
+
+    def _learnt_names(self) -> list[str]:
+        return ["classes_"]
+
+    def _n_outputs_of(self, learnt: dict[str, Any]) -> int:
+        classes = learnt["classes_"]
+        if not isinstance(classes, list) and getattr(classes, "ndim", 0) != 1:
+            raise ValueError(f"classes_ must be a list of labels, not {classes!r:.80}")
+        labels = list(classes)
+        if len(labels) < 2 or _classes(labels) != labels:
+            raise ValueError(f"classes_ must be two or more different labels, sorted, not {labels!r:.80}")
+        return self._n_outputs(labels)
 
     def _logit_threshold(self) -> float:
         """Above which logit the second of two classes is predicted."""
@@ -437,6 +483,9 @@ class Regressor(Model):
         scaler = Standardizer().fit([[t] for t in column]) if self.standardize else None
         targets = [t for [t] in _prepare(scaler, [[t] for t in column])]
         return targets, 1, {"target_standardizer_": scaler}
+
+    def _learnt_names(self) -> list[str]:
+        return ["target_standardizer_"]
 
     def _loss(self, outputs: list[Any], target: Any) -> Any:
         return losses.half_squared_error(outputs[0], target)

@@ -39,6 +39,23 @@ class _Linear(Classifier):
         return {"coef_": coef, "intercept_": intercept}
 
 
+    def _learnt_names(self) -> list[str]:
+        return [*super()._learnt_names(), "coef_", "intercept_"]
+
+    def _problem(self, learnt: dict[str, Any]) -> str | None:
+        problem = super()._problem(learnt)
+        if problem is None:
+            read = self._read_off(learnt["network_"], learnt["standardizer_"], learnt["coef_"])
+            if any(_bits(read[name]) != _bits(learnt[name]) for name in read):
+                problem = "coef_ and intercept_ are not those of the network"
+        return problem
+
+
+def _bits(numbers: Any) -> str:
+    """All numbers and their shape as text, to compare exactly."""
+    return repr(numbers.tolist() if hasattr(numbers, "tolist") else numbers)
+
+
 @dataclasses.dataclass(kw_only=True, eq=False, repr=False)
 class LogisticRegression(_Linear):
     """Two classes: p = σ(w·x + b), fitted to the mean of −(y·ln p + (1 − y)·ln(1 − p)) + ½·l2·‖w‖².
