@@ -492,6 +492,9 @@ class _Layout:
             a, b = tuple([x for x, _ in pairs]), tuple([y for _, y in pairs])
             edges.append((left.setdefault(a, len(left)), right.setdefault(b, len(right)), i))
         rows, columns = list(left), list(right)
+        if phase != BODY and len(rows) < len(columns):
+            rows, columns = columns, rows
+            edges = [(y, x, i) for x, y, i in edges]
         for shape, blocks in _grid(edges).items():
             r, c = shape
             ordered: list[tuple[list[int], list[int], dict[tuple[int, int], int]]] = []

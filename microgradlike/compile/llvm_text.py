@@ -1,0 +1,228 @@
+"""Writing LLVM's language: a function with loops, and the operations of the table on registers (numbers or vectors)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["LANES", "REGISTERS", "Function", "Loop", "hexadecimal"]
+
+LANES = 8  # examples (or neighbours) per vector: two registers of AVX2, one of AVX-512, four of NEON
+
+_LIBRARY = {  # what the C library computes, one lane at a time
+    "exp": 1, "expm1": 1, "log": 1, "log1p": 1, "log2": 1, "log10": 1, "sin": 1, "cos": 1, "tan": 1, "asin": 1, "acos": 1,
+    "atan": 1, "sinh": 1, "cosh": 1, "tanh": 1, "asinh": 1, "acosh": 1, "atanh": 1, "cbrt": 1, "erf": 1, "erfc": 1,
+    "pow": 2, "atan2": 2, "hypot": 2,
+}  # fmt: skip
+_RELATIONS = {
+    "less": "olt", "less_equal": "ole", "greater": "ogt", "greater_equal": "oge", "equal": "oeq", "not_equal": "une",
+}  # fmt: skip
+_INTRINSICS = {
+    "sqrt": "llvm.sqrt", "abs": "llvm.fabs", "floor": "llvm.floor", "ceil": "llvm.ceil", "trunc": "llvm.trunc",
+    "round": "llvm.roundeven",
+}  # fmt: skip
+REGISTERS = frozenset({
+    "add", "subtract", "multiply", "divide", "negative", "reciprocal", "square", "positive", "relu", "where", "defined",
+    "maximum", "minimum", "sign", *_LIBRARY, *_RELATIONS, *_INTRINSICS, *(f"where {r}" for r in _RELATIONS),
+})  # fmt: skip
+
+
+def hexadecimal(x: float) -> str:
+    """A double as LLVM reads it to the last bit."""
+    return f"0x{struct.unpack('>Q', struct.pack('>d', x))[0]:016X}"
+
+
+class Loop:
+    """A loop that is being written: its counter, and the values it carries from turn to turn."""
+
+    __slots__ = ("carried", "counter", "head", "latch_line", "out", "step", "types")
+
+    def __init__(self) -> None:
+        self.out: list[str] = []
+
+
+class Function:
+    """The text of one function. Every method writes instructions and returns the register of the result."""
+
+    def __init__(self, name: str, arguments: str) -> None:
+        self.name = name
+        self.arguments = arguments
+        self.lines: list[str] = ["entry:"]
+        self.block = "entry"
+        self.count = 0
+        self.declared: set[str] = set()
+
+    def text(self) -> str:
+        return f"define void @{self.name}({self.arguments}) {{\n" + "\n".join(self.lines) + "\n  ret void\n}\n"
+
+    # ── registers and memory ────────────────────────────────────────────────────────────────────
+    def new(self, code: str) -> str:
+        self.count += 1
+        name = f"%r{self.count}"
+        self.lines.append(f"  {name} = {code}")
+        return name
+
+    def do(self, code: str) -> None:
+        self.lines.append("  " + code)
+
+    def at(self, base: str, index: str) -> str:
+        """The address of the double (or i64) number `index` after `base`."""
+        return self.new(f"getelementptr double, ptr {base}, i64 {index}")
+
+    def load(self, address: str, lanes: int = 1) -> str:
+        return self.new(f"load {kind(lanes)}, ptr {address}, align 8")
+
+    def integer(self, address: str) -> str:
+        return self.new(f"load i64, ptr {address}, align 8")
+
+    def pointer(self, address: str) -> str:
+        return self.new(f"load ptr, ptr {address}, align 8")
+
+    def field(self, base: str, number: int) -> str:
+        """The integer in field `number` of an instruction's description."""
+        return self.integer(self.at(base, str(number)))
+
+    def store(self, x: str, address: str, lanes: int = 1) -> None:
+        self.do(f"store {kind(lanes)} {x}, ptr {address}, align 8")
+
+    def splat(self, x: str, lanes: int) -> str:
+        if lanes == 1:
+            return x
+        first = self.new(f"insertelement {kind(lanes)} poison, double {x}, i64 0")
+        return self.new(f"shufflevector {kind(lanes)} {first}, {kind(lanes)} poison, <{lanes} x i32> zeroinitializer")
+
+    def constant(self, x: float, lanes: int) -> str:
+        text = hexadecimal(x)
+        return text if lanes == 1 else "<" + ", ".join([f"double {text}"] * lanes) + ">"
+
+    def plus(self, a: str, b: str) -> str:
+        return self.new(f"add i64 {a}, {b}")
+
+    def times(self, a: str, b: str) -> str:
+        return self.new(f"mul i64 {a}, {b}")
+
+    def fma(self, a: str, b: str, c: str, lanes: int) -> str:
+        """a·b + c, fused: only for sums of products, whose order of addition is free."""
+        t = kind(lanes)
+        self.declared.add(f"declare {t} @llvm.fmuladd.{mangled(lanes)}({t}, {t}, {t})")
+        return self.new(f"call {t} @llvm.fmuladd.{mangled(lanes)}({t} {a}, {t} {b}, {t} {c})")
+
+    # ── loops ───────────────────────────────────────────────────────────────────────────────────
+    def begin(self, start: str, stop: str, step: int = 1, carried: list[tuple[str, str]] | None = None) -> Loop:
+        """Open `for counter in range(start, stop, step)`; `carried` are (type, initial value)."""
+        loop = Loop()
+        self.count += 1
+        n = self.count
+        before, loop.head, body = self.block, f"head{n}", f"body{n}"
+        self.do(f"br label %{loop.head}")
+        self.lines.append(f"{loop.head}:")
+        loop.counter, loop.step = f"%i{n}", step
+        loop.latch_line = len(self.lines)
+        self.lines.append(f"{before}|{start}")  # the phi nodes, written when the loop is closed
+        loop.types = [t for t, _ in carried or []]
+        loop.carried = [f"%c{n}_{k}" for k in range(len(loop.types))]
+        self.lines += [f"{before}|{x}" for _, x in carried or []]
+        test = self.new(f"icmp slt i64 {loop.counter}, {stop}")
+        self.do(f"br i1 {test}, label %{body}, label %exit{n}")
+        self.lines.append(f"{body}:")
+        self.block = body
+        return loop
+
+    def end(self, loop: Loop, values: list[str] | None = None) -> list[str]:
+        """Close the loop; `values` are carried to the next turn. Returns what is carried out."""
+        n = loop.head[4:]
+        following = self.new(f"add i64 {loop.counter}, {loop.step}")
+        self.do(f"br label %{loop.head}")
+        names = [loop.counter, *loop.carried]
+        for k, (t, new) in enumerate(zip(["i64", *loop.types], [following, *(values or [])], strict=True)):
+            before, initial = self.lines[loop.latch_line + k].split("|")
+            self.lines[loop.latch_line + k] = (
+                f"  {names[k]} = phi {t} [ {initial}, %{before} ], [ {new}, %{self.block} ]"
+            )
+        self.lines.append(f"exit{n}:")
+        self.block = f"exit{n}"
+        return loop.carried
+
+    # ── the operations of the table ─────────────────────────────────────────────────────────────
+    def operation(self, name: str, lanes: int, *x: str) -> str:
+        """The operation on numbers (lanes = 1) or vectors."""
+        t = kind(lanes)
+        arithmetic = {"add": "fadd", "subtract": "fsub", "multiply": "fmul", "divide": "fdiv"}.get(name)
+        if arithmetic:
+            return self.new(f"{arithmetic} {t} {x[0]}, {x[1]}")
+        if name == "square":
+            return self.new(f"fmul {t} {x[0]}, {x[0]}")
+        if name == "negative":
+            return self.new(f"fneg {t} {x[0]}")
+        if name == "positive":
+            return x[0]
+        if name == "reciprocal":
+            return self.new(f"fdiv {t} {self.constant(1.0, lanes)}, {x[0]}")
+        if name in _RELATIONS:
+            return self._select(self._test(_RELATIONS[name], lanes, x[0], x[1]), lanes,
+                                self.constant(1.0, lanes), self.constant(0.0, lanes))  # fmt: skip
+        if name.startswith("where "):
+            return self._select(self._test(_RELATIONS[name[6:]], lanes, x[0], x[1]), lanes, x[2], x[3])
+        if name in _INTRINSICS:
+            function = f"@{_INTRINSICS[name]}.{mangled(lanes)}"
+            self.declared.add(f"declare {t} {function}({t})")
+            return self.new(f"call {t} {function}({t} {x[0]})")
+        special: dict[str, Callable[..., str]] = {
+            "where": self._where, "defined": self._defined, "relu": self._relu, "maximum": self._maximum,
+            "minimum": self._minimum, "sign": self._sign,
+        }  # fmt: skip
+        if name in special:
+            return special[name](lanes, *x)
+        return self._called(name, lanes, *x)
+
+    def _test(self, relation: str, lanes: int, a: str, b: str) -> str:
+        return self.new(f"fcmp {relation} {kind(lanes)} {a}, {b}")
+
+    def _select(self, test: str, lanes: int, x: str, y: str) -> str:
+        t, bit = kind(lanes), "i1" if lanes == 1 else f"<{lanes} x i1>"
+        return self.new(f"select {bit} {test}, {t} {x}, {t} {y}")
+
+    def _where(self, lanes: int, c: str, x: str, y: str) -> str:
+        return self._select(self._test("une", lanes, c, self.constant(0.0, lanes)), lanes, x, y)
+
+    def _defined(self, lanes: int, test: str, x: str) -> str:
+        return self._select(self._test("ord", lanes, test, test), lanes, x, self.constant(float("nan"), lanes))
+
+    def _relu(self, lanes: int, x: str) -> str:
+        zero = self.constant(0.0, lanes)
+        return self._select(self._test("ugt", lanes, x, zero), lanes, x, zero)
+
+    def _maximum(self, lanes: int, x: str, y: str) -> str:
+        other = self._select(self._test("ord", lanes, x, x), lanes, y, x)
+        return self._select(self._test("oge", lanes, x, y), lanes, x, other)
+
+    def _minimum(self, lanes: int, x: str, y: str) -> str:
+        other = self._select(self._test("ord", lanes, x, x), lanes, y, x)
+        return self._select(self._test("ole", lanes, x, y), lanes, x, other)
+
+    def _sign(self, lanes: int, x: str) -> str:
+        zero, one = self.constant(0.0, lanes), self.constant(1.0, lanes)
+        below = self._select(self._test("olt", lanes, x, zero), lanes, self.constant(-1.0, lanes), x)
+        return self._select(self._test("ogt", lanes, x, zero), lanes, one, below)
+
+    def _called(self, name: str, lanes: int, *x: str) -> str:
+        count = _LIBRARY[name]
+        self.declared.add(f"declare double @{name}({', '.join(['double'] * count)})")
+        if lanes == 1:
+            return self.new(f"call double @{name}({', '.join(f'double {a}' for a in x)})")
+        result = "poison"
+        for lane in range(lanes):
+            parts = [self.new(f"extractelement {kind(lanes)} {a}, i64 {lane}") for a in x]
+            value = self.new(f"call double @{name}({', '.join(f'double {a}' for a in parts)})")
+            result = self.new(f"insertelement {kind(lanes)} {result}, double {value}, i64 {lane}")
+        return result
+
+
+def kind(lanes: int) -> str:
+    """The type of a number or a vector."""
+    return "double" if lanes == 1 else f"<{lanes} x double>"
+
+
+def mangled(lanes: int) -> str:
+    return "f64" if lanes == 1 else f"v{lanes}f64"
