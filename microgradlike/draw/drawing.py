@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..engine import Value
+from ..files import write_atomically
 from . import theme as themes
-from .files import write_atomically
+
 from .fold import DETAILS, fold
 from .graph import Graph
 from .paint import paint
@@ -216,7 +217,7 @@ class Drawing:
         if suffix not in makers:
             raise ValueError(f"cannot save {str(path)!r}: end its name in one of {' '.join(FORMATS)}, not {suffix or 'nothing'!r}")
         made = makers[suffix]()
-        return write_atomically(path, made.encode("utf-8") if isinstance(made, str) else made)
+        return write_atomically(path, made)
 
     # ── notebooks ───────────────────────────────────────────────────────────────────────────────
     def _repr_svg_(self) -> str:
@@ -241,7 +242,8 @@ def roots_of(target: Any, inputs: Sequence[Any] = ()) -> list[Value]:
     if callable(target) and not isinstance(target, Value):
         if not inputs:
             raise TypeError(f"draw takes {takes}; {type(target).__name__} came without inputs")
-        target = target(*_as_values(target, inputs))
+        named = getattr(target, "graph", None)  # a module of nn.py names what it records
+        target = named(*inputs) if callable(named) else target(*_as_values(target, inputs))
     elif inputs:
         raise TypeError(f"draw takes {takes}; {len(inputs)} inputs were given with a {type(target).__name__}")
     roots: list[Value] = []

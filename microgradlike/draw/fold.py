@@ -7,14 +7,15 @@ folded is counted, and the picture's caption says so.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from .graph import Graph
 
 DETAILS = ("auto", "full", "cards", "neurons", "layers")
-MOST_WITH_PILLS, MOST_CARDS, MOST_ASKED_FOR, MOST_LAYERS = 60, 200, 5_000, 60
+MOST_WITH_PILLS, MOST_CARDS, MOST_ASKED_FOR, MOST_LAYERS, MOST_STRETCHES = 60, 200, 5_000, 60, 12
 MOST_USES = 4  # a leaf used more often is drawn again at each use
 _LINEAR = ("positive", "negative")
 _SCALING = ("multiply", "dot", "divide")
@@ -92,53 +93,78 @@ def _single(graph: Graph, pills: bool) -> Folding:
 
 
 # ── neurons ─────────────────────────────────────────────────────────────────────────────────────
-def _owner(label: str | None) -> str:
-    """The path of the module that a parameter belongs to: `layers.0.neurons.1` of `layers.0.neurons.1.w[2]`."""
-    return label.rsplit(".", 1)[0] if label and "." in label else ""
+_NUMBERED = re.compile(r"[^\W\d_]+(\d+(?:\.\d+)*)")  # w1.2.3: weight 3 of neuron 2 of layer 1
 
 
-def _layer_of(owner: str) -> str:
-    """`layers.0` of `layers.0.neurons.1`; the whole path where nothing is numbered twice."""
-    parts = owner.split(".")
-    numbered = [i for i, part in enumerate(parts) if part.isdecimal()]
-    return ".".join(parts[: numbered[0] + 1]) if numbered else owner
+def _path(label: str | None) -> tuple[str, ...]:
+    """Where in a model a parameter's label says it is, its own name last: ("layers", "0", "w[2]") or ("1", "2", "3")."""
+    if label is None:
+        return ()
+    numbered = _NUMBERED.fullmatch(label)
+    return tuple((numbered.group(1) if numbered else label).split("."))
 
 
-def _cones(graph: Graph) -> tuple[list[int], list[bool], list[str]]:
-    """For each operation the result of the cone it belongs to; whether it rests on parameters; their owner."""
+def _place(labels: Sequence[str | None]) -> tuple[str, ...]:
+    """What the labels of a cone's parameters have in common: the neuron they belong to."""
+    paths = [_path(label) for label in labels]
+    if not paths or not all(paths):
+        return ()
+    if len(set(paths)) == 1:
+        return paths[0][:-1]
+    common = paths[0]
+    for path in paths[1:]:
+        same = next((i for i, (a, b) in enumerate(zip(common, path, strict=False)) if a != b), min(len(common), len(path)))
+        common = common[:same]
+    return common
+
+
+def _layer_name(place: tuple[str, ...]) -> str:
+    """`layers.0` of ("layers", "0", "neurons", "1"), `layer 1` of ("1", "2"); "" where no layer is told apart."""
+    if all(part.isdecimal() for part in place):
+        return f"layer {place[0]}" if len(place) > 1 else ""
+    numbered = [i for i, part in enumerate(place) if part.isdecimal()]
+    return ".".join(place[: numbered[0] + 1]) if numbered else ".".join(place)
+
+
+def _neuron_name(place: tuple[str, ...]) -> str:
+    return "neuron " + ".".join(place) if all(part.isdecimal() for part in place) else ".".join(place)
+
+
+def _cones(graph: Graph) -> tuple[list[int], list[bool]]:
+    """For each operation the result of the cone it belongs to, −1 for leaves; and whether it rests on parameters."""
     n = len(graph)
-    rows, operands, labels = graph.rows, graph.operands, graph.labels
+    rows, operands = graph.rows, graph.operands
     is_parameter = [kind == "parameter" for kind in graph.kinds]
-    weighted, owner, cut = [False] * n, [""] * n, [False] * n  # cut[v]: v is the end of its cone
-    users = [list(dict.fromkeys(u)) for u in graph.users]
+    weighted, cut = [False] * n, [False] * n  # cut[v]: v is the end of its cone
     for v in range(n):
         if rows[v] is None:
             continue
-        for x in operands[v]:
-            if type(x) is int:
-                if is_parameter[x]:
-                    weighted[v], owner[v] = True, owner[v] or _owner(labels[x])
-                elif weighted[x] and not cut[x] and len(users[x]) == 1:
-                    weighted[v], owner[v] = True, owner[v] or owner[x]
-        cut[v] = any(_ends(graph, v, user, weighted, owner, is_parameter) for user in users[v])
+        for x in dict.fromkeys(x for x in operands[v] if type(x) is int):
+            if is_parameter[x]:
+                weighted[v] = True
+            elif rows[x] is not None:
+                if _ends(graph, x, v, weighted, is_parameter):
+                    cut[x] = True
+                elif weighted[x] and not cut[x]:
+                    weighted[v] = True
     result = [-1] * n
     roots = set(graph.roots)
     for v in range(n - 1, -1, -1):
         if rows[v] is None:
             continue
-        ends = {result[user] for user in users[v]}
+        ends = {result[user] for user in graph.users[v]}
         result[v] = v if v in roots or cut[v] or len(ends) != 1 else ends.pop()
-    return result, weighted, owner
+    return result, weighted
 
 
-def _ends(graph: Graph, v: int, user: int, weighted: list[bool], owner: list[str], is_parameter: list[bool]) -> bool:
+def _ends(graph: Graph, v: int, user: int, weighted: list[bool], is_parameter: list[bool]) -> bool:
     """Whether the cone of v ends with v although `user` alone may use it."""
     row, next_row = graph.rows[v], graph.rows[user]
     assert row is not None and next_row is not None
     if next_row.loss:
         return True
     others = [x for x in graph.operands[user] if type(x) is int and x != v]
-    kin = all(is_parameter[x] or (weighted[x] and (not owner[x] or not owner[v] or owner[x] == owner[v])) for x in others)
+    kin = all(is_parameter[x] or weighted[x] for x in others)
     if graph.labels[v] is not None and not (next_row.arity == 1 and row.arity != 1) and not (weighted[v] and others and kin):
         return True
     if not weighted[v]:
@@ -150,8 +176,19 @@ def _ends(graph: Graph, v: int, user: int, weighted: list[bool], owner: list[str
     return not kin
 
 
+def _places(graph: Graph, result: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    """The place in a model of each cone that rests on parameters."""
+    labels: dict[int, dict[int, str | None]] = {}
+    for v, operands in enumerate(graph.operands):
+        for x in operands:
+            if type(x) is int and graph.kinds[x] == "parameter":
+                labels.setdefault(result[v], {})[x] = graph.labels[x]
+    return {end: _place(list(found.values())) for end, found in labels.items()}
+
+
 def _neurons(graph: Graph) -> Folding:
-    result, weighted, owner = _cones(graph)
+    result, weighted = _cones(graph)
+    places = _places(graph, result)
     n = len(graph)
     members: dict[int, list[int]] = {}
     for v in range(n):
@@ -186,9 +223,10 @@ def _neurons(graph: Graph) -> Folding:
             inner = members[v]
             named = [u for u in inner if u != v and graph.labels[u] is not None]
             kind = "neuron" if len(inner) > 1 or leaves else "operation"
-            title = owner[v] if any(graph.kinds[x] == "parameter" for x in leaves) else ""
+            place = places.get(v, ())
+            title = _neuron_name(place) if place and graph.labels[v] is None else ""
             own = [x for x in leaves if graph.kinds[x] != "parameter" or len(users_of_leaf[x]) == 1]
-            group = Group(kind, v, sorted([*own, *inner]), [v], [*leaves, *named], title, band=_layer_of(owner[v]))
+            group = Group(kind, v, sorted([*own, *inner]), [v], [*leaves, *named], title, band=_layer_name(place))
             folded += kind == "neuron"
         for u in group.nodes:
             group_of[u] = len(groups)
@@ -198,21 +236,23 @@ def _neurons(graph: Graph) -> Folding:
 
 
 def _bands(graph: Graph) -> list[str]:
-    """The layer of each node, by the paths of the parameters it rests on; "" where there are none."""
-    if not any(kind == "parameter" and _owner(label) for kind, label in zip(graph.kinds, graph.labels, strict=True)):
+    """The layer of each node, by the labels of the parameters it rests on; "" where there are none."""
+    if "parameter" not in graph.kinds:
         return [""] * len(graph)
-    result, _, owner = _cones(graph)
-    bands = [_layer_of(owner[result[v]]) if result[v] >= 0 else "" for v in range(len(graph))]
+    result, _ = _cones(graph)
+    layers = {end: _layer_name(place) for end, place in _places(graph, result).items()}
+    bands = [layers.get(result[v], "") for v in range(len(graph))]
     for v, kind in enumerate(graph.kinds):
         if kind == "parameter" and graph.users[v]:
-            bands[v] = _layer_of(_owner(graph.labels[v]))
+            bands[v] = layers.get(result[graph.users[v][0]], "")
     return bands
 
 
 # ── layers ──────────────────────────────────────────────────────────────────────────────────────
 def _layers(graph: Graph, most: int) -> Folding:
     """Cones of the same depth and kind as one card; if those are too many, stretches of the computation."""
-    result, _, owner = _cones(graph)
+    result, _ = _cones(graph)
+    places = _places(graph, result)
     n = len(graph)
     cone_nodes: dict[int, list[int]] = {}
     for v in range(n):
@@ -227,7 +267,7 @@ def _layers(graph: Graph, most: int) -> Folding:
         level[end] = max(before, default=-1) + 1
     keys: dict[tuple[object, ...], list[int]] = {}
     for end, nodes in cone_nodes.items():
-        layer = _layer_of(owner[end])
+        layer = _layer_name(places.get(end, ()))
         kind: object = layer or frozenset(Counter(graph.rows[v].name for v in nodes).items())  # type: ignore[union-attr]
         keys.setdefault((level[end], kind), []).append(end)
     for v in range(n):
@@ -236,26 +276,28 @@ def _layers(graph: Graph, most: int) -> Folding:
             keys.setdefault(("leaf", depth), []).append(v)
     if len(keys) > most:
         return _stretches(graph, most)
-    return _grouped(graph, [(key, ends) for key, ends in keys.items()], cone_nodes, owner)
+    return _grouped(graph, keys, cone_nodes, places)
 
 
-def _grouped(graph: Graph, keyed: list[tuple[tuple[object, ...], list[int]]], cone_nodes: dict[int, list[int]], owner: list[str]) -> Folding:
+def _grouped(
+    graph: Graph, keys: dict[tuple[object, ...], list[int]], cone_nodes: dict[int, list[int]], places: dict[int, tuple[str, ...]]
+) -> Folding:
     n = len(graph)
     group_of = [-1] * n
     groups: list[Group] = []
-    for key, ends in sorted(keyed, key=lambda item: max(item[1])):
+    for key, ends in sorted(keys.items(), key=lambda item: max(item[1])):
         if key[0] == "leaf":
             group = Group("layer" if len(ends) > 1 else "input", ends[-1], ends, ends)
             group.title = f"{len(ends):,} inputs"
         else:
             nodes = [v for end in ends for v in cone_nodes[end]]
             weights = sorted({x for v in nodes for x in graph.operands[v] if type(x) is int and graph.kinds[x] == "parameter"})
-            layer = _layer_of(owner[ends[0]])
+            layer = _layer_name(places.get(ends[0], ()))
             alone = len(nodes) == 1 and not weights
             group = Group("operation" if alone else "layer", ends[-1], nodes, list(ends), weights)
             what = _summary(graph, nodes)
             group.title = layer or (f"{len(ends):,} × " if len(ends) > 1 else "") + _pattern(graph, ends[0])
-            owners = {owner[end] for end in ends}
+            owners = {places.get(end, ()) for end in ends}
             units = f"{len(owners):,} neurons" if layer and len(owners) > 1 else ""
             uses = f"{len(ends) // len(owners):,} uses each" if units and len(ends) > len(owners) else ""
             group.subtitle = " · ".join(part for part in (units, uses, what) if part)
@@ -296,7 +338,7 @@ def _stretches(graph: Graph, most: int) -> Folding:
             depth[v] = 1 + max((depth[x] for x in operands if type(x) is int), default=0)
     per_depth = Counter(depth[v] for v in range(n) if graph.rows[v] is not None)
     deepest, operations = max(per_depth), sum(per_depth.values())
-    target = max(operations / min(most, 24), 1.0)
+    target = max(operations / min(most, MOST_STRETCHES), 1.0)
     bin_of_depth, filled, bins = [0] * (deepest + 1), 0.0, 0
     for d in range(1, deepest + 1):
         if filled >= target * (bins + 1) and d > 1:

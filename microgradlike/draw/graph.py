@@ -137,8 +137,3 @@ def _formula(row: Op, numbers: Sequence[float], args: Sequence[Operand]) -> list
     places = {id(v): place for place, v in stand_ins.items()}
     return [(v, places.get(id(v))) for v in topological_order(result)]
 
-
-def is_index(graph: Graph, node: int, position: int, derivatives: Sequence[float | None]) -> bool:
-    """Whether this operand is a constant that only selects, such as k of softmax: the expression shows it."""
-    row = graph.rows[node]
-    return row is not None and row.arity is None and derivatives[position] is None and type(graph.operands[node][position]) is float

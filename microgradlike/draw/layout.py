@@ -33,12 +33,16 @@ class Box:
 
 @dataclass(slots=True)
 class Link:
-    """An edge: arrives `offset` from the head's centre across, `entry` pixels before the head's box."""
+    """An edge: arrives `offset` from the head's centre across, `entry` pixels before the head's box.
+
+    It may arrive up to `slack` further up or down, if it is straight then.
+    """
 
     tail: int
     head: int
     offset: float = 0.0
     entry: float = 0.0
+    slack: float = 0.0
 
 
 @dataclass(slots=True)
@@ -472,6 +476,8 @@ def _finish(
         t, h = link.tail, link.head
         points = [(along[t] + length[t], across[t])]
         goal = (along[h] - link.entry, across[h] + link.offset)
+        if way and 0 < abs(across[way[-2]] - goal[1]) <= link.slack:
+            goal = (goal[0], across[way[-2]])
         if not way:
             lane = lanes[t]
             points += [(end[rank[t]], across[t]), (end[rank[t]] + gap, lane), (start[rank[h]] - gap, lane)]

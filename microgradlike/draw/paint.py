@@ -46,6 +46,7 @@ class Frame:
     width: float
     height: float
     slots: list[Slot] = field(default_factory=list)
+    entry: float = ENTRY  # between its pills and itself
     columns: tuple[float, float] = (0.0, 0.0)  # of a folded card: where values and gradients end, from its right
 
 
@@ -125,6 +126,7 @@ class Painter:
             at += size + BETWEEN
         extreme = max(abs(slot.across) for slot in slots)
         squeeze = reach / extreme if extreme > reach else 1.0
+        frame.entry = ENTRY + min(24.0, 0.2 * max(extreme - reach, 0.0))
         for slot in slots:
             slot.port = slot.across * squeeze
 
@@ -135,7 +137,7 @@ class Painter:
             along, across = (frame.width, frame.height) if self.sideways else (frame.height, frame.width)
             lead = 0.0
             if any(slot.edge.texts for slot in frame.slots):
-                lead = ENTRY + max(slot.width if self.sideways else slot.height for slot in frame.slots if slot.edge.texts)
+                lead = frame.entry + max(slot.width if self.sideways else slot.height for slot in frame.slots if slot.edge.texts)
                 first, last = frame.slots[0], frame.slots[-1]
                 for slot, sign in ((first, -1), (last, 1)):
                     size = slot.height if self.sideways else slot.width
@@ -145,8 +147,8 @@ class Painter:
             for slot in frame.slots:
                 if slot.edge.kind == "wire":
                     size = slot.width if self.sideways else slot.height
-                    entry = ENTRY + size if slot.edge.texts else 0.0
-                    links.append(Link(slot.edge.tail, head, slot.across, entry))
+                    entry = frame.entry + size if slot.edge.texts else 0.0
+                    links.append(Link(slot.edge.tail, head, slot.across, entry, 0.0 if slot.edge.texts else min(6.0, 0.45 * PLAIN_SLOT)))
         if self.sideways:
             return layered(boxes, links, space=16, gap=34 if self.bare else 26)
         return layered(boxes, links, space=22, gap=30 if self.bare else 22)
@@ -267,10 +269,11 @@ class Painter:
         middle = plan.across[head]
         if edge.texts:
             size = slot.width if self.sideways else slot.height
-            start, goal = (at_card - ENTRY, middle + slot.across), (at_card, middle + slot.port)
+            entry = self.frames[head].entry
+            start, goal = (at_card - entry, middle + slot.across), (at_card, middle + slot.port)
             shapes.append(Path(self.curve([start, goal], short=7.0), stroke="line", width=thick, dashed=dashed, name="wire"))
             shapes.append(self.arrow(*goal))
-            cx, cy = self.xy(at_card - ENTRY - size / 2, middle + slot.across)
+            cx, cy = self.xy(at_card - entry - size / 2, middle + slot.across)
             self.pill(shapes, edge, cx, cy, slot)
         data = {"edge": str(slot.number), "head": str(head), "tail": str(edge.tail), "position": str(edge.position)}
         if edge.constant is not None:
@@ -344,7 +347,7 @@ class Painter:
         for i, card in enumerate(self.scene.cards):
             x, y, w, h = self.corner(i)
             frame = self.frames[i]
-            lead = max([ENTRY + (s.width if self.sideways else s.height) for s in frame.slots if s.edge.texts], default=0.0)
+            lead = max([frame.entry + (s.width if self.sideways else s.height) for s in frame.slots if s.edge.texts], default=0.0)
             reach = max([abs(s.across) + (s.height if self.sideways else s.width) / 2 for s in frame.slots if s.edge.texts], default=0.0)
             if self.sideways:
                 box = (x - lead, min(y, y + h / 2 - reach), x + w, max(y + h, y + h / 2 + reach))

@@ -7,14 +7,18 @@ look like is for others (layout.py, paint.py), and so is every file format.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from ..ops import Op
 from . import expression
 from .fold import Folding, Group
-from .graph import Graph
-from .text import MINUS, number, shortened, total, visible
+from .graph import Graph, Operand
+from .text import MINUS, elided, number, shortened, total, visible
 
+_LAST_NAME = re.compile(r"^.*\.(?=[^\W\d])")  # of the path layers.0.neurons.1.w[2], all but the last name
+_TIMES_ONE = re.compile(r"·1(?= |$)")  # a bias enters a dot product with a 1
 WIDEST_NAME, WIDEST_HEAD = 150.0, 250.0  # pixels
 MOST_LINES = 12
 
@@ -117,8 +121,8 @@ class Names:
         label = self.graph.labels[node]
         if label is None:
             return None
-        if self.graph.kinds[node] == "parameter" and "." in label and not label.endswith("."):
-            label = label.rsplit(".", 1)[1]
+        if self.graph.kinds[node] == "parameter":
+            label = _LAST_NAME.sub("", label)
         return shortened(visible(label), WIDEST_NAME, 13, bold=True)
 
     def name(self, node: int, depth: int = 2) -> str:
@@ -133,9 +137,7 @@ class Names:
             elif depth == 0:
                 return "…"
             else:
-                found = shortened(self.expression(node, depth - 1), WIDEST_NAME, 13, bold=True)
-                if found.endswith("…") and found.count("(") > found.count(")"):
-                    found = f"{row.name}(…)" if row.arity != 2 else "…"
+                found = elided(self.expression(node, depth - 1), WIDEST_NAME, 13, bold=True)
         if depth == 2:
             self._names[node] = found
         return found
@@ -149,7 +151,26 @@ class Names:
             x = operands[i]
             return self.name(x, depth) if type(x) is int else number(x, self.digits)
 
-        return expression.described(row, len(operands), name)
+        return self._written(row, operands, name)
+
+    def _written(self, row: Op, operands: Sequence[Operand], name: Callable[[int], str]) -> str:
+        text = expression.described(row, len(operands), name)
+        return _TIMES_ONE.sub("", text) if row.name == "dot" and 1.0 in operands[len(operands) // 2 :] else text
+
+    def unfolded(self, node: int, inside: set[int], depth: int = 6) -> str:
+        """The expression of a folded card's result, its own unnamed steps written out."""
+        row, operands = self.graph.rows[node], self.graph.operands[node]
+        assert row is not None
+
+        def name(i: int) -> str:
+            x = operands[i]
+            if type(x) is not int:
+                return number(x, self.digits)
+            if self.graph.labels[x] is None and self.graph.rows[x] is not None:
+                return self.unfolded(x, inside, depth - 1) if x in inside and depth else "…"
+            return self.name(x)
+
+        return self._written(row, operands, name)
 
 
 def scene(
@@ -224,13 +245,13 @@ class _Builder:
             head = label or (graph.kinds[node] if graph.kinds[node] in ("input", "parameter") else "input")
             name = label or names.name(node)
         else:
-            expr = names.expression(node)
+            expr = names.unfolded(node, set(group.nodes)) if group.kind == "neuron" else names.expression(node)
             head = f"{label} = {expr}" if label else expr
             name = label or names.name(node)
         card = Card(
             kind=group.kind,
             name=name,
-            head=shortened(head, WIDEST_HEAD, 13, bold=True),
+            head=elided(head, WIDEST_HEAD, 13, bold=True),
             node=node,
             nodes=group.nodes,
             label=graph.labels[node],
@@ -340,8 +361,13 @@ class _Builder:
                     self.write_pill(edge, x, user)
 
     def selects(self, user: int, position: int) -> bool:
+        """Whether a constant is not worth a pill: an index, which the expression shows, or the 1 of a bias."""
         row = self.graph.rows[user]
-        return row is not None and row.arity is None and self.locals.get(user, (0.0,) * 99)[position] is None
+        if row is None or row.arity is not None:
+            return False
+        if row.name == "dot" and self.graph.operands[user][position] == 1.0:
+            return True
+        return user in self.locals and self.locals[user][position] is None
 
     def through(self, head: int, source: int) -> tuple[float | None, float | None]:
         """The derivative of a folded card's result by one of its sources, and what the card sends back to it."""

@@ -98,3 +98,22 @@ def shortened(text: str, most: float, size: float, bold: bool = False) -> str:
     while low and unicodedata.combining(text[low : low + 1] or " "):  # never part a letter from its accent
         low -= 1
     return text[:low].rstrip() + ELLIPSIS
+
+
+def elided(text: str, most: float, size: float, bold: bool = False) -> str:
+    """An expression shortened to `most` pixels: cut between terms, with the brackets closed again.
+
+    >>> elided("tanh(b + w1 × x1 + w2 × x2)", 110, 10)
+    'tanh(b + w1 × x1 + …)'
+    """
+    if width(text, size, bold) <= most:
+        return text
+    for at in range(len(text) - 1, 0, -1):
+        if text[at] == " " and text[at + 1 : at + 2] not in ("", "+", MINUS, "×", "/") or text[at] in "([":
+            head = text[: at + 1]
+            open_ones = [c for c in head if c in "()"]
+            closing = ")" * max(open_ones.count("(") - open_ones.count(")"), 0)
+            candidate = head + ELLIPSIS + closing
+            if width(candidate, size, bold) <= most:
+                return candidate
+    return shortened(text, most, size, bold)
