@@ -110,6 +110,7 @@ class Compiled:
         self._last: Recording | None = None
         self._bind: inspect.Signature | None = None
         self._names: list[str] = []
+        self._positional = -1  # how many arguments there are, if they can only be positional ones
         self.function: Callable[..., Any] | None = None
         if isinstance(function, Value):
             if inputs is None:
@@ -127,6 +128,9 @@ class Compiled:
             try:
                 self._bind = inspect.signature(function)
                 self._names = list(self._bind.parameters)
+                kinds = {p.kind for p in self._bind.parameters.values()}
+                if kinds <= {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}:
+                    self._positional = len(self._names)
             except (TypeError, ValueError):
                 pass
         else:
@@ -259,6 +263,8 @@ class Compiled:
 
     # ── choosing ────────────────────────────────────────────────────────────────────────────────
     def _arguments(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+        if not named and len(arguments) == self._positional:
+            return arguments
         if self._bind is None:
             if named:
                 raise TypeError(f"{self.__name__} takes no named arguments: {', '.join(named)}")
@@ -292,8 +298,12 @@ class Compiled:
 
     def _where(self, recording: Recording) -> list[int] | None:
         """Where the recording's parameters are among all; None if they are all, in this order."""
-        where = [self._index[v] for v in recording.parameters]
-        return None if where == list(range(len(self._index))) else where
+        count, where = recording.where
+        if count != len(self._index):
+            found = [self._index[v] for v in recording.parameters]
+            where = None if found == list(range(len(self._index))) else found
+            recording.where = (len(self._index), where)
+        return where
 
     def _new(self, signature: tuple[Signature, ...], numbers: Sequence[float]) -> Recording:
         if self.function is None:

@@ -5,6 +5,7 @@ What no kernel knows (a user's own function without a formula, say) NumPy comput
 
 from __future__ import annotations
 
+import ctypes
 import os
 import struct
 import threading
@@ -51,6 +52,7 @@ class Native:
         self.u = np.zeros(self.shared)
         slots, numbers = plan.constants
         self.u[slots] = numbers
+        self.u_at = _address(self.u)
         self.workers = [self._worker()]
         self._scratch = Tile.__new__(Tile)
         tile = self._scratch
@@ -61,8 +63,9 @@ class Native:
         self.fold = self._segments([self._fold], addresses)[0] if self.sum_count else None
         self.native = all(not callable(s) for s in self.body)
 
-    def _worker(self) -> tuple[Any, Any]:
-        return np.zeros((self.plan.batched, self.width)), np.zeros((self.sum_count + 1) * PARTIAL)
+    def _worker(self) -> tuple[Any, Any, int, int]:
+        v, p = np.zeros((self.plan.batched, self.width)), np.zeros((self.sum_count + 1) * PARTIAL)
+        return v, p, _address(v), _address(p)
 
     # ── code ────────────────────────────────────────────────────────────────────────────────────
     def _segments(self, steps: list[Any], addresses: dict[str, int]) -> list[Any]:
@@ -258,23 +261,21 @@ class Native:
     # ── running ─────────────────────────────────────────────────────────────────────────────────
     def shared_part(self, segments: list[Any]) -> None:
         """Run a phase that has no rows."""
-        u = self.u.ctypes.data
         for s in segments:
             if isinstance(s, tuple):
-                self.run(s[0], s[1], u, 0, 0, 1)
+                self.run(s[0], s[1], self.u_at, 0, 0, 1)
             else:
                 s()
 
     def rows(self, worker: int, blocks: Any, count: int, start: int, stop: int) -> None:
         """Run the rows from start to stop."""
-        v, p = self.workers[worker]
-        if len(self.body) == 1 and self.native:
-            code, n = self.body[0]
-            self.tiles(code, n, self.u.ctypes.data, v.ctypes.data, p.ctypes.data, self.width, blocks, count, start, stop)
+        _, _, v, p = self.workers[worker]
+        code, n = self.body[0]
+        self.tiles(code, n, self.u_at, v, p, self.width, blocks, count, start, stop)
 
     def rows_with_python(self, arrays: list[Any], start: int, stop: int) -> int:
         """One tile of rows, where some instructions are NumPy's."""
-        v, p = self.workers[0]
+        v, _, v_at, p_at = self.workers[0]
         size = min(self.width, stop - start)
         at = 0
         for block in arrays:
@@ -282,7 +283,7 @@ class Native:
             at += block.shape[1]
         for s in self.body:
             if isinstance(s, tuple):
-                self.run(s[0], s[1], self.u.ctypes.data, v.ctypes.data, p.ctypes.data, size)
+                self.run(s[0], s[1], self.u_at, v_at, p_at, size)
             else:
                 s()
         return size
@@ -293,6 +294,10 @@ def _cut(count: int, size: int) -> list[tuple[int, int, int]]:
     whole = count // size
     parts = [(0, size, whole)] if whole else []
     return parts + ([(whole * size, count - whole * size, 1)] if count % size else [])
+
+
+def _address(array: Any) -> int:
+    return array.__array_interface__["data"][0]  # type: ignore[no-any-return]
 
 
 def _bits(x: float) -> int:
@@ -360,6 +365,14 @@ class LlvmRunner(NumpyRunner):
                 start += size
         return results
 
+    def gradient(self, parameters: Sequence[float], rows: Rows) -> tuple[float, Any]:
+        """The mean of output 0 over the rows and the mean of its gradients with respect to the parameters."""
+        with self._lock:
+            found = self._gradient("gradient", parameters, rows)
+            if found[0] != found[0] or np.isnan(found[1]).any():
+                found = self._gradient("exact", parameters, rows)
+        return found
+
     def _gradient(self, kind: str, parameters: Sequence[float], rows: Rows) -> tuple[float, Any]:
         single = rows.count == 1
         native = self.native(kind, single)
@@ -380,16 +393,16 @@ class LlvmRunner(NumpyRunner):
             arrays = [a if a.strides[1] == 8 or a.shape[1] == 1 else np.ascontiguousarray(a) for a in arrays]
             blocks, at = [], 0
             for a in arrays:
-                blocks += [a.ctypes.data, a.shape[1], a.strides[0] // 8, at]
+                blocks += [_address(a), a.shape[1], a.strides[0] // 8, at]
                 at += a.shape[1]
-            table = np.array(blocks, np.int64)
-            address = table.ctypes.data
+            table = (ctypes.c_int64 * len(blocks))(*blocks)
+            address = ctypes.addressof(table)
             tiles = -(-count // native.width)
             threads = min(self.threads, tiles, 1 + count * native.plan.batched // _THREAD_WORK)
             while len(native.workers) < threads:
                 native.workers.append(native._worker())
             cuts = [tiles * t // threads * native.width for t in range(threads)] + [count]
-            for _, p in native.workers[:threads]:
+            for _, p, _, _ in native.workers[:threads]:
                 p[:] = 0.0
             futures = [
                 _pool().submit(native.rows, t, address, len(arrays), cuts[t], cuts[t + 1]) for t in range(1, threads)
@@ -397,18 +410,18 @@ class LlvmRunner(NumpyRunner):
             native.rows(0, address, len(arrays), cuts[0], cuts[1])
             for future in futures:
                 future.result()
-            for _, p in native.workers[1:threads]:
+            for _, p, _, _ in native.workers[1:threads]:
                 native.workers[0][1][:] += p
         else:
             native.workers[0][1][:] = 0.0
             start = 0
             while start < count:
-                start += native.rows_with_python(arrays, start, count)
+                with np.errstate(all="ignore"):
+                    start += native.rows_with_python(arrays, start, count)
         if native.fold is not None:
-            scale = np.array([1.0 / count])
+            scale = ctypes.c_double(1.0 / count)
             code, n = native.fold
-            p = native.workers[0][1]
-            native.run(code, n, native.u.ctypes.data, scale.ctypes.data, p.ctypes.data, 1)
+            native.run(code, n, native.u_at, ctypes.addressof(scale), native.workers[0][3], 1)
 
 
 _pools: dict[int, ThreadPoolExecutor] = {}

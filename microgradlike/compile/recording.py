@@ -57,6 +57,7 @@ class Recording:
         self.guards = guards
         self.limits = _index_limits(program, inputs)
         self.runners: dict[str, Any] = {}
+        self.where: tuple[int, list[int] | None] = (-1, None)  # among so many parameters, where its own are
 
     @property
     def scalar(self) -> bool:
