@@ -32,6 +32,9 @@ GELU_C: Pair = (0.044715, 2.1960211427085595e-18)
 LN2_64: Pair = (44.3614195558365, 1.4841899608616317e-15)  # 64·ln 2
 
 
+NORMAL = 2.2250738585072014e-308  # the smallest float with all its bits
+
+
 # ── pairs ───────────────────────────────────────────────────────────────────────────────────────
 def two_sum(a: float, b: float) -> Pair:
     """a + b exactly, whichever is larger (Knuth)."""
@@ -52,7 +55,11 @@ def two_product(a: float, b: float) -> Pair:
     b1 = t - (t - b)
     b2 = b - b1
     e = ((a1 * b1 - p) + a1 * b2 + a2 * b1) + a2 * b2
-    return p, e if e == e else 0.0
+    if e == e:
+        return p, e
+    a, j = frexp(a)  # one factor was too large to split
+    b, k = frexp(b)
+    return p, ldexp(two_product(a, b)[1], j + k)
 
 
 def minus(x: float, y: Pair) -> Pair:
@@ -275,15 +282,13 @@ def power(x: float, y: float) -> float:
         return copysign(inf, x) if y - y == 0.0 and math.fmod(y, 2.0) in (1.0, -1.0) else inf
 
 
-def power_times(c: float, x: float, y: float) -> float:
-    """c·x^y for x > 0 where x^y alone may leave the range: as (x^(y/2))², exponents kept apart."""
-    root = power(x, 0.5 * y)
+def square_times(c: float, root: float) -> float:
+    """c·root² where root² alone may leave the range: exponents kept apart."""
     if root == 0.0 or root == inf:
         return c * root
     m, k = frexp(root)
     c, j = frexp(c)
-    p, e = two_product(m, m)
-    return scaled(times(c, p, e), 2 * k + j)
+    return scaled(times(c, *two_product(m, m)), 2 * k + j)
 
 
 def pow_slope(x: float, y: float) -> float:
@@ -300,8 +305,8 @@ def pow_slope(x: float, y: float) -> float:
     z, d = two_sum(y, -1.0)
     p = power(a, z)
     slope = y * p
-    if not (1e-290 < p < 1e290 and 1e-290 < fabs(slope) < 1e290):
-        slope = power_times(y, a, z)
+    if not (NORMAL < p < inf and NORMAL < fabs(slope) < inf):
+        slope = square_times(y, power(a, 0.5 * z))
     if d and slope - slope == 0.0:
         slope += slope * (d * math.log(a))
     return -slope if x < 0.0 and math.fmod(y, 2.0) == 0.0 else slope
@@ -314,9 +319,9 @@ def pow_log(x: float, y: float) -> float:
         return p * (-inf if x == 0.0 else inf if x == inf else nan) if p else 0.0
     log_x = math.log(x)
     slope = p * log_x
-    if (1e-290 < p < 1e290 and 1e-290 < fabs(slope) < 1e290) or log_x == 0.0:
+    if (NORMAL < p < inf and NORMAL < fabs(slope) < inf) or log_x == 0.0:
         return slope
-    return power_times(log_x, x, y)
+    return square_times(log_x, power(x, 0.5 * y))
 
 
 # ── trigonometry ────────────────────────────────────────────────────────────────────────────────
@@ -376,24 +381,31 @@ def cos(x: float) -> float:
     return c
 
 
+def tan_pair(x: float) -> Pair:
+    t = math.tan(x)
+    if 1e-7 < fabs(t) < 1e7 or -1.0 < x < 1.0:
+        return t, 0.0
+    k, r, r2 = past_quarter(x)
+    r2 += r * r * r / 3.0
+    return quotient(-1.0, 0.0, r, r2) if k % 2 else (r, r2)
+
+
 def tan(x: float) -> float:
     """Tangent of x in radians."""
     if x - x != 0.0:
         return nan
-    t = math.tan(x)
-    if 1e-7 < fabs(t) < 1e7 or -1.0 < x < 1.0:
-        return t
-    k, r, r2 = past_quarter(x)
-    r2 += r * r * r / 3.0
-    return -inverse(r, r2) if k % 2 else r + r2
+    t, t2 = tan_pair(x)
+    return t + t2
 
 
 def sec2(x: float) -> float:
     """1 + tan²x."""
-    t = tan(x)
-    p, e = two_product(t, t)
+    if x - x != 0.0:
+        return nan
+    t, t2 = tan_pair(x)
+    p, p2 = product(t, t2, t, t2)
     s, s2 = two_sum(1.0, p)
-    return s + (s2 + e)
+    return s + (s2 + p2)
 
 
 # ── the logistic family ─────────────────────────────────────────────────────────────────────────
@@ -408,6 +420,16 @@ def logistic(x: float, x2: float = 0.0) -> Pair:
     e2 = e * x2
     d = 1.0 + e
     return quotient(e, e2, d, (1.0 - d) + e + e2)
+
+
+def sigmoid(x: float) -> float:
+    """1 / (1 + e⁻ˣ), or e / (1 + e) with e = eˣ, 1 + e as a pair."""
+    if x >= 0.0:
+        return 1.0 / (1.0 + exp(-x))
+    e = exp(x)
+    d = 1.0 + e
+    s = e / d
+    return s - s * (((1.0 - d) + e) / d)
 
 
 def logistic_density(x: float) -> float:
@@ -456,15 +478,17 @@ def sigmoid_minus(x: float, y: float) -> float:
     """σ(x) − y. For y > ½ that is (1 − y) − σ(−x), whose operands are small where the result is."""
     if y > 0.5 and x > 0.0:
         return -sigmoid_minus(-x, 1.0 - y)  # 1 − y is exact
+    if y == 0.0 or x - x != 0.0:
+        return sigmoid(x) - y
     if y == 0.5:
         return 0.5 * tanh(0.5 * x) if fabs(x) > 1e-300 else 0.25 * x
     s, s2 = logistic(x)
     g, g2 = two_sum(s, -y)
-    if fabs(g) > 0.5 * s or s - s != 0.0 or y - y != 0.0:
-        return g + (s2 if g2 != g2 else s2 + g2)
-    from decimal import Decimal, localcontext  # rare, and 2 ms to load
+    if fabs(g) > 0.5 * s or y - y != 0.0:
+        return g + (s2 + g2) if y - y == 0.0 else g
+    from decimal import Context, Decimal, localcontext  # rare, and 2 ms to load
 
-    with localcontext(prec=60, Emin=-999999, Emax=999999):
+    with localcontext(Context(prec=60, Emin=-999999, Emax=999999)):  # (keywords came with 3.11)
         return float(1 / (1 + Decimal(-x).exp()) - Decimal(y))
 
 
@@ -641,11 +665,11 @@ def gelu(x: float) -> float:
 
 
 GELU_ROOT: Pair = (-0.7517915246935645, 1.4956759177009883e-17)  # Φ(r) + r·φ(r) = 0
-GELU_CURVATURE = 0.4314939923140469  # φ(r)·(2 − r²)
+GELU_CURVATURE: Pair = (0.4314939923140469, 2.7308688141129613e-17)  # φ(r)·(2 − r²)
 
 
 def gelu_series() -> tuple[float, ...]:
-    """The Taylor series of Φ + x·φ at the root, divided by x − r.
+    """The Taylor series of Φ + x·φ at the root, from the square of x − r on.
 
     φ′ = −x·φ gives the coefficients of φ, (k + 1)·aₖ₊₁ = −(r·aₖ + aₖ₋₁), and those of Φ + x·φ are
     cₖ₊₁ = aₖ/(k + 1) + aₖ + r·aₖ₊₁.
@@ -657,7 +681,7 @@ def gelu_series() -> tuple[float, ...]:
         after = -(r * a + before) / (k + 1.0)
         series.append(a / (k + 1.0) + a + r * after)
         before, a = a, after
-    return (GELU_CURVATURE, *series[1:])
+    return tuple(series[1:])
 
 
 GELU_SERIES = gelu_series()
@@ -667,9 +691,11 @@ def gelu_slope(x: float) -> float:
     """Φ(x) + x·φ(x): its Taylor series around the root; left of it exp(−x²/2)·(½·erfcx(−x/√2) + x/√(2π))."""
     if x > -0.15:
         return 1.0 if x > 9.0 else normal_cdf(x) + x * normal_density(x)
-    if x > -1.3:
+    if x > -1.0:
         t, t2 = minus(x, GELU_ROOT)
-        return (t + t2) * horner(t, GELU_SERIES)
+        f, f2 = two_sum(GELU_CURVATURE[0], t * horner(t, GELU_SERIES))
+        f, f2 = product(t, t2, f, f2 + GELU_CURVATURE[1])
+        return f + f2
     if not x > -40.0:
         return -0.0 if x == x else x
     p, e = two_product(x, x)
@@ -788,6 +814,11 @@ def quotient_ieee(x: float, y: float) -> Pair:
     return quotient(x, 0.0, y, 0.0) if q - q == 0.0 and y - y == 0.0 else (q, 0.0)
 
 
+def exp_times(x: float, y: float) -> float:
+    """y·eˣ, also where eˣ alone would leave the range."""
+    return y * exp_ieee(x) if -708.0 < x < 709.0 or x - x != 0.0 else square_times(y, exp_ieee(0.5 * x))
+
+
 def exp_quotient(x: float, y: float) -> float:
     """exp(x / y), with what the division loses."""
     q, q2 = quotient_ieee(x, y)
@@ -800,23 +831,31 @@ def celu(x: float, alpha: float) -> float:
     if x > 0.0:
         return x
     q, q2 = quotient_ieee(x, alpha)
+    if fabs(q) < 1e-17 and alpha:
+        return x
     t = expm1_ieee(q)
-    return alpha * (t + (1.0 + t) * q2) if t < inf else alpha * t
+    return times(alpha, t, (1.0 + t) * q2) if t < inf else alpha * t
+
+
+EXP_SERIES = tuple([1.0 / math.factorial(k) for k in range(3, 27)])  # (eᵖ − 1 − p)/p² = ½ + p·(1/3! + p/4! + …)
+GAP_SERIES = tuple([(k - 1.0) / math.factorial(k) for k in range(3, 22)])  # −gap/q² = ½ + q·(2/3! + 3q/4! + …)
 
 
 def celu_gap(x: float, y: float) -> float:
-    """(eᵠ − 1) − q·eᵠ, q = x / y: for small q by its Taylor series −q²·(1/2 + q/3 + q²/8 + …)."""
+    """(eᵠ − 1) − q·eᵠ, q = x / y: for small q, where that cancels, by a series of one sign.
+
+    For q > 0 that of the function itself; for q = −p < 0 that of −eᵖ·gap = eᵖ − 1 − p.
+    """
     q, q2 = quotient_ieee(x, y)
-    if fabs(q) < 0.5:
-        term, gap = -0.5 * q * q, 0.0
-        for k in range(2, 18):  # −qᵏ·(k − 1)/k!
-            gap += term * (k - 1.0)
-            term *= q / (k + 1.0)
-        return gap
     e = exp_ieee(q)
     if e == 0.0 or e == inf:
         return -1.0 if e == 0.0 else -inf
-    return expm1(q) - q * e - q * e * q2
+    if not -2.0 < q < 1.0:
+        return e * (1.0 - q) - 1.0 - q * e * q2
+    a = fabs(q)
+    f, f2 = two_sum(0.5, a * horner(a, GAP_SERIES if q > 0.0 else EXP_SERIES))
+    f, f2 = product(*product(q, q2, q, q2), f, f2)
+    return times(-e, f, f2 - f * q2) if q < 0.0 else -(f + f2)
 
 
 # ── sums of many ────────────────────────────────────────────────────────────────────────────────
@@ -860,10 +899,11 @@ def dot(*xs: float) -> float:
     products = [x * y for x, y in zip(xs, ys)]  # stops with ys
     try:
         s = fsum(products)
-        if 1e-280 < fsum(map(fabs, products)) <= 1.5 * fabs(s):
+        size = fsum(map(fabs, products))
+        if 1e-280 < size <= 1.5 * fabs(s):
             return s
         s = fsum(products + [two_product(x, y)[1] for x, y in zip(xs, ys)])
-        if 1e-250 < fabs(s):
+        if 1e-250 < fabs(s) and size < 1e290:
             return s
     except (OverflowError, ValueError):
         pass
@@ -1002,10 +1042,11 @@ def logsumexp(*xs: float) -> float:
 
 
 def log_of_nearly_one(xs: tuple[float, ...]) -> float:
-    from decimal import Decimal, localcontext  # rare, and 2 ms to load
+    from decimal import Context, Decimal, localcontext  # rare, and 2 ms to load
 
-    with localcontext(prec=60, Emin=-999999, Emax=999999):
-        return log1p(float(sum([Decimal(x).exp() for x in xs if x > -200.0], Decimal(-1))))
+    digits = 60 - frexp(max(xs))[1]  # exp(max) − 1 loses as many as max has zeros behind the point
+    with localcontext(Context(prec=digits, Emin=-999999, Emax=999999)):
+        return log1p(float(sum([Decimal(x).exp() for x in xs if x > -800.0], Decimal(-1))))
 
 
 def logaddexp(x: float, y: float) -> float:
@@ -1049,13 +1090,16 @@ def softmax_minus(index: float, *xs: float) -> float:
         share, rest, sign = w.weights[k], pairs[k], 1.0
     a, a2 = product(*quotient(*share, *w.total), *add_up(pairs))
     g, g2 = two_sum(a, -rest[0])
-    if fabs(g) > 0.5 * fabs(a):
+    if fabs(g) > 0.5 * fabs(a) or a == 0.0:
         return sign * (g + (g2 + a2 - rest[1]))
-    from decimal import Decimal, localcontext  # rare, and 2 ms to load
+    from decimal import Context, Decimal, localcontext  # rare, and 2 ms to load
 
-    with localcontext(prec=60, Emin=-999999, Emax=999999):
-        exact = [Decimal(x).exp() for x in xs[:n]]
-        return float(exact[k] * sum(map(Decimal, ys)) / sum(exact) - Decimal(ys[k]))
+    with localcontext(Context(prec=60, Emin=-999999, Emax=999999)):  # (keywords came with 3.11)
+        exact = [(Decimal(x) - Decimal(xs[w.top])).exp() for x in xs[:n]]
+        part, y = exact[k], Decimal(ys[k])
+        if sign < 0.0:
+            part, y = sum(exact[:k] + exact[k + 1 :]), sum(map(Decimal, ys[:k] + ys[k + 1 :]))
+        return sign * float(part * sum(map(Decimal, ys)) / sum(exact) - y)
 
 
 # ── cross-entropy of two ────────────────────────────────────────────────────────────────────────

@@ -31,6 +31,7 @@ from .accurate import dot as dot
 from .accurate import erf_slope as erf_slope
 from .accurate import erfc as erfc
 from .accurate import exp_quotient as exp_quotient
+from .accurate import exp_times as exp_times
 from .accurate import gelu as gelu
 from .accurate import gelu_slope as gelu_slope
 from .accurate import gelu_tanh as gelu_tanh
@@ -59,6 +60,7 @@ from .accurate import sec2 as sec2
 from .accurate import sech2 as sech2
 from .accurate import selu as selu
 from .accurate import selu_slope as selu_slope
+from .accurate import sigmoid as sigmoid
 from .accurate import sigmoid_difference as sigmoid_difference
 from .accurate import sigmoid_minus as sigmoid_minus
 from .accurate import silu as silu
@@ -285,13 +287,6 @@ def leaky_relu(x: float, slope: float) -> float:
 
 def elu(x: float, alpha: float) -> float:
     return x if x > 0.0 else alpha * math.expm1(x)
-
-
-def sigmoid(x: float) -> float:
-    if x >= 0.0:
-        return 1.0 / (1.0 + math.exp(-x))
-    e = math.exp(x)
-    return e / (1.0 + e)
 
 
 def log_sigmoid(x: float) -> float:

@@ -177,7 +177,7 @@ op("divide",   lambda m, g, z, x, y: g * m.reciprocal(y),
 op("reciprocal", lambda m, g, z, x: -(g * m.over_square(1.0, x)),
    formula=lambda m, x: m.divide(1.0, x), write="1/{}", symbol="1/x", domain=(POSITIVE,), trouble=(0.0,), doc="1 / x")
 op("remainder", lambda m, g, z, x, y: g,
-                lambda m, g, z, x, y: -(g * m.floor(m.divide(x, y))),
+                lambda m, g, z, x, y: -(g * m.round(m.divide(x - z, y))),
    formula=lambda m, x, y: x - y * m.floor(m.divide(x, y)), write="{} mod {}", symbol="mod", domain=(REAL, POSITIVE),
    kinks="at multiples of y: the derivative of the branch that the value is on", doc="x − y·⌊x / y⌋, with the sign of y as in Python.")
 op("pow",      lambda m, g, z, x, y: g * m.pow_slope(x, y),
@@ -267,7 +267,7 @@ op("relu",     lambda m, g, z, x: m.defined(z, m.where(m.greater(x, 0.0), g, 0.0
 op("leaky_relu", lambda m, g, z, x, slope: m.defined(z, m.where(m.greater(x, 0.0), g, g * slope)),
                  lambda m, g, z, x, slope: m.where(m.greater(x, 0.0), 0.0, g * x),
    formula=lambda m, x, slope: m.where(m.greater(x, 0.0), x, slope * x), parameters=("x", "slope"), defaults=(0.01,), domain=(REAL, UNIT), trouble=(0.0,), kinks="slope at x = 0", doc="x where positive, else slope·x.")
-op("elu",      lambda m, g, z, x, alpha: m.where(m.greater(x, 0.0), g, g * (alpha * m.exp(x))),
+op("elu",      lambda m, g, z, x, alpha: m.where(m.greater(x, 0.0), g, g * m.exp_times(x, alpha)),
                lambda m, g, z, x, alpha: m.where(m.greater(x, 0.0), 0.0, g * m.expm1(x)),
    formula=lambda m, x, alpha: m.where(m.greater(x, 0.0), x, alpha * m.expm1(x)), parameters=("x", "alpha"), defaults=(1.0,), domain=(REAL, POSITIVE), trouble=(0.0,), kinks="alpha at x = 0", doc="x where positive, else alpha·(eˣ − 1).", source="Clevert et al. 2015, arXiv:1511.07289")
 op("selu",     lambda m, g, z, x: g * m.selu_slope(x),
@@ -390,6 +390,9 @@ helper("logistic_density", lambda m, g, z, x: -(g * (z * m.tanh(0.5 * x))),
    formula=lambda m, x: m.divide(m.exp(-m.abs(x)), m.square(1.0 + m.exp(-m.abs(x)))), write="σ′({})", trouble=(-745.0, 0.0, 745.0), doc="σ′(x) = e/(1 + e)², e = exp(−|x|)")
 helper("selu_slope", lambda m, g, z, x: m.where(m.greater(x, 0.0), 0.0, g * z),
    formula=lambda m, x: m.where(m.greater(x, 0.0), SELU_SCALE, SELU_SCALE * SELU_ALPHA * m.exp(x)), trouble=(0.0,), doc="Derivative of selu.")
+helper("exp_times", lambda m, g, z, x, y: g * z,
+                    lambda m, g, z, x, y: g * m.exp(x),
+   formula=lambda m, x, y: y * m.exp(x), doc="y·eˣ")
 helper("exp_quotient", lambda m, g, z, x, y: g * m.divide(z, y),
                        lambda m, g, z, x, y: -(g * (z * m.over_square(x, y))),
    formula=lambda m, x, y: m.exp(m.divide(x, y)), domain=(REAL, POSITIVE), doc="exp(x / y)")
