@@ -18,6 +18,7 @@ import microgradlike  # noqa: E402
 os.environ.pop("MICROGRADLIKE_ENGINE")
 if _chosen is not None:
     os.environ["MICROGRADLIKE_ENGINE"] = _chosen
+os.environ["IPYTHONDIR"] = str(HERE / "_kernel")  # the same settings for every builder, not their own
 os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 project = "microgradlike"
@@ -35,8 +36,9 @@ extensions = [
     "links",  # _ext/: every link of every page leads somewhere
     "primitives",  # _ext/: the reference of primitives, made from the table
     "languages",  # _ext/: Korean pages say so
+    "docstrings",  # _ext/: `name` is code in docstrings, too
 ]
-exclude_patterns = ["_build", "_ext", "examples", "benchmarks", "**/.ipynb_checkpoints"]
+exclude_patterns = ["_build", "_ext", "_kernel", "examples", "benchmarks", "**/.ipynb_checkpoints"]
 nitpicky = False
 
 # ── pages and cells ─────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,30 @@
+"""Docstrings as their authors write them: `name` is code, a star is a star. Sphinx's own markup would trip over both."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+
+
+def plain(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    """Translate the prose of a docstring; examples stay as they are."""
+    example = False
+    for i, line in enumerate(lines):
+        example = line.lstrip().startswith(">>>") or (example and bool(line.strip()))
+        if example:
+            continue
+        pieces = CODE.split(line)
+        for j, piece in enumerate(pieces):
+            if j % 2:
+                pieces[j] = f"``{piece}``" + ("\\ " if j + 1 < len(pieces) and pieces[j + 1][:1].isalnum() else "")
+            elif "``" not in piece and not re.match(r"\s*\*\*?\w+:", piece):
+                pieces[j] = re.sub(r"(?<!\\)([*|])", r"\\\1", piece)
+        lines[i] = "".join(pieces)
+
+
+def setup(app: Any) -> dict[str, Any]:
+    """Called by Sphinx."""
+    app.connect("autodoc-process-docstring", plain, priority=100)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
