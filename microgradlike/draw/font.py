@@ -14,11 +14,16 @@ import unicodedata
 import zlib
 from collections.abc import Iterable
 from functools import cached_property, lru_cache
+from itertools import groupby
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "fonts"
 FAMILY = "microgradlike Sans"
-FALLBACKS = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, 'Noto Sans', 'Noto Sans CJK KR', 'Malgun Gothic', sans-serif"
+FALLBACKS = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
+FOREIGN = (  # for what this font lacks: other scripts, emoji
+    "'Noto Sans CJK KR', 'Apple SD Gothic Neo', 'Malgun Gothic', 'Noto Sans KR', NanumGothic, 'Noto Sans CJK JP', 'Hiragino Sans', "
+    "'Yu Gothic', 'PingFang SC', 'Microsoft YaHei', 'Noto Sans', 'DejaVu Sans', 'Noto Color Emoji', 'Segoe UI Emoji', sans-serif"
+)
 MISSING = 1.0  # em, for a character that another font must draw: generous, so that the text fits its box
 
 
@@ -155,6 +160,16 @@ def _embedded(regular: str, bold: str) -> tuple[str, str]:
             weight = "bold" if is_bold else "normal"
             rules.append(f"@font-face{{font-family:{family};font-weight:{weight};src:url(data:font/woff;base64,{data}) format('woff')}}")
     return family, "".join(rules)
+
+
+def runs(text: str, bold: bool = False) -> list[tuple[str, bool]]:
+    """`text` in pieces: those that the font has (True) and those that it lacks (False).
+
+    >>> runs("∂손실/∂w")
+    [('∂', True), ('손실', False), ('/∂w', True)]
+    """
+    advances = font(bold).advances
+    return [("".join(piece), own) for own, piece in groupby(text, key=advances.__contains__)]
 
 
 @lru_cache(maxsize=4096)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from .font import FALLBACKS, embedded, font, width
+from .font import FALLBACKS, FOREIGN, embedded, font, runs, width
 from .shapes import Canvas, Mark, Path, Rect, Shape, Text, every
 from .text import visible
 from .theme import Theme
@@ -101,11 +101,27 @@ def _write(out: list[str], shapes: Sequence[Shape], theme: Theme, roles: bool) -
         else:
             weight = ' font-weight="bold"' if shape.bold else ""
             anchor = f' text-anchor="{shape.anchor}"' if shape.anchor != "start" else ""
-            # Letters of another font may be wider than reserved: make them fit.
-            fit = "" if font(shape.bold).has(shape.text) else f' textLength="{_n(width(shape.text, shape.size, shape.bold))}" lengthAdjust="spacingAndGlyphs"'
             names = _class(shape.name, f"f-{shape.colour}" if roles else "")
             place = f'x="{_n(shape.x)}" y="{_n(shape.y)}" font-size="{_n(shape.size)}" fill="{getattr(theme, shape.colour)}"'
-            out.append(f"<text {place}{weight}{anchor}{fit}{names}>{escaped(shape.text)}</text>")
+            if font(shape.bold).has(shape.text):
+                out.append(f"<text {place}{weight}{anchor}{names}>{escaped(shape.text)}</text>")
+            else:
+                out.append(f"<text {place}{weight}{names}>{_pieces(shape)}</text>")
+
+
+def _pieces(shape: Text) -> str:
+    """A text with letters of other fonts: each piece in its place, made to fit the width that was reserved for it."""
+    x = shape.x
+    if shape.anchor != "start":
+        x -= width(shape.text, shape.size, shape.bold) / (2 if shape.anchor == "middle" else 1)
+    text = ""
+    for piece, own in runs(shape.text, shape.bold):
+        room = width(piece, shape.size, shape.bold)
+        other = "" if own else f' font-family="{FOREIGN}"'
+        length = f' textLength="{_n(room)}" lengthAdjust="spacingAndGlyphs"' if room and not own else ""
+        text += f'<tspan x="{_n(x)}"{other}{length}>{escaped(piece)}</tspan>'
+        x += room
+    return text
 
 
 def path_data(shape: Path) -> str:
