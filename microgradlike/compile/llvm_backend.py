@@ -49,7 +49,9 @@ class Native:
         names = [s[0] for part in steps.values() for s in part if isinstance(s, tuple)] + ["fold"]
         addresses = engine().kernels(names, cache)
         self.run, self.tiles = prototypes(addresses)
-        self.u = np.zeros(self.shared)
+        self.zero_slot = self.shared
+        self._spare = self.shared + 1  # slots for constants that are gradients
+        self.u = np.zeros(self.shared + 64)
         slots, numbers = plan.constants
         self.u[slots] = numbers
         self.u_at = _address(self.u)
@@ -62,6 +64,18 @@ class Native:
         self.post = self._segments(steps[POST], addresses)
         self.fold = self._segments([self._fold], addresses)[0] if self.sum_count else None
         self.native = all(not callable(s) for s in self.body)
+
+    def constant_slot(self, x: float) -> int:
+        """A slot of U that holds this number."""
+        held = self.u[self.zero_slot : self._spare]
+        found = np.flatnonzero(held == x)
+        if len(found):
+            return self.zero_slot + int(found[0])
+        if self._spare == len(self.u):
+            raise OverflowError("more than 63 different constant gradients")
+        self.u[self._spare] = x
+        self._spare += 1
+        return self._spare - 1
 
     def _worker(self) -> tuple[Any, Any, int, int]:
         v, p = np.zeros((self.plan.batched, self.width)), np.zeros((self.sum_count + 1) * PARTIAL)

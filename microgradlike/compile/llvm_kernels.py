@@ -23,6 +23,7 @@ def kernel(name: str) -> Function:
     {
         "rows": _rows, "shared": _shared, "product": _product, "pairs": _pairs, "rowdot": _rowdot, "rowsum": _rowsum,
         "rowsof": _reduce_rows, "sharedof": _reduce_shared, "matrix": _matrix, "dots": _dots, "take": _take, "fold": _fold,
+        "scatter": _scatter,
     }[what](f, *rest)  # fmt: skip
     return f
 
@@ -377,6 +378,16 @@ def _dots(f: Function, how: str) -> None:
     j = f.begin(even, k, 1, [("double", total)])
     (total,) = f.end(j, [f.fma(at(0, j.counter), at(1, j.counter), j.carried[0], 1)])
     f.store(total, f.at(target, i.counter))
+    f.end(i)
+
+
+def _scatter(f: Function) -> None:
+    """d = [n, slots, source, positions]: U[slot] = source[position]."""
+    n = f.field("%d", 0)
+    slots, source, positions = (f.new(f"inttoptr i64 {f.field('%d', k)} to ptr") for k in range(1, 4))
+    i = f.begin("0", n)
+    x = f.load(f.at(source, f.integer(f.at(positions, i.counter))))
+    f.store(x, f.at("%U", f.integer(f.at(slots, i.counter))))
     f.end(i)
 
 
