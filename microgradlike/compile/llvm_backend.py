@@ -279,7 +279,8 @@ class Native:
             if isinstance(s, tuple):
                 self.run(s[0], s[1], self.u_at, 0, 0, 1)
             else:
-                s()
+                with np.errstate(all="ignore"):
+                    s()
 
     def rows(self, worker: int, blocks: Any, count: int, start: int, stop: int) -> None:
         """Run the rows from start to stop."""

@@ -22,7 +22,8 @@ def _top(m: Any, xs: Any) -> Any:
 
 
 def _rest(m: Any, xs: Any) -> Any:
-    return m.step(REST, xs)
+    top = _top(m, xs)
+    return m.step(REST, xs) + (top - top)  # nan where the maximum is infinite: there is no softmax then
 
 
 def _logsumexp(m: Any, *xs: Any) -> Any:

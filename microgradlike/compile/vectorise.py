@@ -150,6 +150,9 @@ class _Linear:
             name = row.name
             if name == "add" or name == "sum":
                 self._gather(i, args, uses, absorbed)
+            elif name == "dot":
+                half = len(args) // 2
+                self.pairs[i] = (list(zip(args[:half], args[half:], strict=True)), [])
             elif row is ROW_MEAN:
                 a = args[0]
                 if single or type(a) is not int or not self.flags[a]:
@@ -189,7 +192,7 @@ class _Linear:
         terms: list[Node] = []
         flags = self.flags
         for a in args:
-            if type(a) is int and a >= self.first and uses[a] == 1 and flags[a] == flags[i]:
+            if type(a) is int and self.first <= a < len(uses) and uses[a] == 1 and flags[a] == flags[i]:
                 inner = self.pairs.get(a)
                 if inner is not None:
                     absorbed.add(a)
@@ -224,7 +227,6 @@ class _Linear:
 
     def _finish(self, i: int, pairs: list[tuple[Node, Node]], terms: list[Node]) -> None:
         """Write the sum as dots (one for each kind of operands) plus the other terms."""
-        flag = self.flags[i]
         kinds: dict[tuple[int, int], list[tuple[Node, Node]]] = defaultdict(list)
         for a, b in pairs:
             fa, fb = self._flag(a), self._flag(b)
@@ -241,7 +243,10 @@ class _Linear:
             if whole:
                 self.nodes[i] = (name, args)
                 return
-            parts.append(self._new(name, args, flag))
+            parts.append(self._new(name, args, self._flag(found[0][1])))
+        if len(parts) < 2:  # a dot of nothing, a sum of one
+            self.nodes[i] = ("positive", (parts[0] if parts else 0.0,))
+            return
         self.nodes[i] = ("add" if len(parts) == 2 else "sum", tuple(parts))
 
     def _reduce(self, i: int, x: int, uses: list[int], absorbed: set[int]) -> None:
@@ -270,7 +275,9 @@ class _Linear:
         if both:
             parts.append(self._new("rowdot", (*[a for a, _ in both], *[b for _, b in both]), 0))
         for a, b in pairs:
-            if not (self._flag(a) and self._flag(b)):
+            if not (self._flag(a) or self._flag(b)):
+                parts.append(self._new("multiply", (a, b), 0))
+            elif not (self._flag(a) and self._flag(b)):
                 a, b = (a, b) if self._flag(b) else (b, a)
                 parts.append(self._new("multiply", (a, self._new("rowsum", (b,), 0)), 0))
         varying = [t for t in rest if self._flag(t)]
