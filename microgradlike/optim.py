@@ -612,7 +612,7 @@ def clipped(gradient: Any, max_norm: float, *, eps: float = 1e-6) -> tuple[float
     """
     limit, eps = real("max_norm", max_norm, 0.0, above=True), real("eps", eps, 0.0)
     total = math.hypot(*(gradient.tolist() if hasattr(gradient, "tolist") else gradient))
-    scale = limit / (total + eps) if total + eps > 0.0 else 1.0
+    scale = 1.0 if total + eps == 0.0 else limit / (total + eps)
     if scale >= 1.0:  # never where it is nan: a gradient that is not a number must not pass for a small one
         return total, gradient
     return total, gradient * scale if hasattr(gradient, "dtype") else [g * scale for g in gradient]
