@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Any
 
+from .anomaly import AnomalyError
 from .engine import Value, check_fresh, cotangents, number, topological_order, values
 from .trees import flatten
 
@@ -73,14 +74,17 @@ def _pull(y: Value, seed: Any, xs: Sequence[Value]) -> list[Any]:
         if v.op is None or g is None or v not in active or (type(g) is float and g == 0.0):
             continue
         operands = v.args
-        if v.op.pullback is None:
-            rules = v.op.rules
-            contributions = [
-                rule(values, g, v, *operands) if rule is not None and type(x) is not float and x in active else None
-                for x, rule in zip(operands, rules, strict=True)
-            ]
-        else:
-            contributions = v.op.pullback(values, g, v, *operands)
+        try:
+            if v.op.pullback is None:
+                rules = v.op.rules
+                contributions = [
+                    rule(values, g, v, *operands) if rule is not None and type(x) is not float and x in active else None
+                    for x, rule in zip(operands, rules, strict=True)
+                ]
+            else:
+                contributions = v.op.pullback(values, g, v, *operands)
+        except AnomalyError as error:
+            raise error.in_the_derivative_of(v) from None
         for x, contribution in zip(operands, contributions, strict=True):
             if contribution is None or type(x) is float or x not in active:
                 continue

@@ -534,11 +534,9 @@ def epoch(v: Any = None) -> int:
 
 def _noticed(v: Value) -> Any:
     """What no_grad() and detect_anomaly() make of a new node."""
-    if not _modes.recording:
-        return restore(Value, v._data, 0.0, None, (), None)
     if _modes.inspector is not None:
         v._note = (None, _modes.inspector.created(v))
-    return v
+    return v if _modes.recording else restore(Value, v._data, 0.0, None, (), None)
 
 
 @cython.cfunc
@@ -911,6 +909,8 @@ def _inspected(node: Value, g: float) -> None:
         if contribution is not None and type(operand) is not float:
             x = operand
             x._cot += contribution
+            if x._cot - x._cot != 0.0:
+                _modes.inspector.overflowed(node, operand, x._cot)
 
 
 def _check_fresh(order: list) -> None:  # type: ignore[type-arg]
@@ -1006,7 +1006,8 @@ def no_grad() -> Any:
 
 def inspecting(inspector: Any) -> Any:
     """Within it, `inspector.created(node)` sees each new node of this thread (and returns its origin), and
-    `inspector.swept(node, g, contributions)` each step of a sweep; both may raise. See anomaly.py."""
+    `inspector.swept(node, g, contributions)` each step of a sweep, `inspector.overflowed(node, operand, g)` a sum of
+    gradients that is not finite; all may raise. See anomaly.py."""
     return _special_mode(inspector=inspector)
 
 
