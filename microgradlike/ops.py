@@ -154,8 +154,20 @@ def _listed(*xs: str) -> str:
     return ", ".join(xs)
 
 
+def _element(m: Any, k: Any, xs: Sequence[Any]) -> Any:
+    """xₖ, whether the index is a constant or computed."""
+    return xs[int(k)] if type(k) is float else m.take(k, *xs)
+
+
+def _at(m: Any, k: Any, j: Any, same: Rule, other: Rule) -> Any:
+    """`same()` where j is the index k, else `other()`: known at once for a constant index, selected for a computed one."""
+    if type(k) is float and type(j) in (int, float):
+        return same() if j == k else other()
+    return m.where(m.equal(k, j), same(), other())
+
+
 # fmt: off
-# ruff: noqa: E501  (one row is one thought; the columns are easier to compare than to wrap)
+# ruff: noqa: B023, E501  (one row is one thought; the columns are easier to compare than to wrap; _at calls at once)
 
 # ── arithmetic ──────────────────────────────────────────────────────────────────────────────────
 op("positive", lambda m, g, z, x: g,
@@ -304,9 +316,9 @@ op("norm",     pullback=lambda m, g, z, *xs: [g * m.fraction(x, z) for x in xs],
 op("logsumexp", pullback=lambda m, g, z, *xs: [g * m.softmax(float(i), *xs) for i in range(len(xs))],
    symbol="ln Σ eˣ", parameters=("*xs",), trouble=(0.0,), doc="ln(eˣ¹ + … + eˣⁿ), without overflow.")
 op("softmax",  pullback=lambda m, g, z, k, *xs: [None, *(g * m.softmax_slope(k, float(j), *xs) for j in range(len(xs)))],
-   formula=lambda m, k, *xs: m.exp(xs[int(k)] - m.logsumexp(*xs)), write=lambda k, *xs: f"softmax{_subscript(k)}({_listed(*xs)})", symbol="softmax", parameters=("index", "*xs"), doc="Element `index` of softmax(x): e^xₖ / (eˣ¹ + … + eˣⁿ).")
-op("log_softmax", pullback=lambda m, g, z, k, *xs: [None, *(g * m.one_minus_softmax(k, *xs) if j == int(k) else -(g * m.softmax(float(j), *xs)) for j in range(len(xs)))],
-   formula=lambda m, k, *xs: xs[int(k)] - m.logsumexp(*xs), write=lambda k, *xs: f"ln softmax{_subscript(k)}({_listed(*xs)})", symbol="ln softmax", parameters=("index", "*xs"), doc="Element `index` of ln softmax(x).")
+   formula=lambda m, k, *xs: m.exp(_element(m, k, xs) - m.logsumexp(*xs)), write=lambda k, *xs: f"softmax{_subscript(k)}({_listed(*xs)})", symbol="softmax", parameters=("index", "*xs"), doc="Element `index` of softmax(x): e^xₖ / (eˣ¹ + … + eˣⁿ).")
+op("log_softmax", pullback=lambda m, g, z, k, *xs: [None, *(_at(m, k, j, lambda: g * m.one_minus_softmax(k, *xs), lambda: -(g * m.softmax(float(j), *xs))) for j in range(len(xs)))],
+   formula=lambda m, k, *xs: _element(m, k, xs) - m.logsumexp(*xs), write=lambda k, *xs: f"ln softmax{_subscript(k)}({_listed(*xs)})", symbol="ln softmax", parameters=("index", "*xs"), doc="Element `index` of ln softmax(x).")
 op("take",     pullback=lambda m, g, z, k, *xs: [None, *(m.where(m.equal(k, float(j)), g, 0.0) for j in range(len(xs)))],
    write=lambda k, *xs: f"[{_listed(*xs)}][{k}]", symbol="[i]", parameters=("index", "*xs"), doc="The x that an integer index selects.")
 
@@ -326,7 +338,7 @@ loss("binary_cross_entropy_with_logits", lambda m, g, z, x, y: g * m.defined(z, 
 loss("hinge",  lambda m, g, z, s, y: m.defined(z, m.where(m.greater(z, 0.0), -(g * y), 0.0)),
                lambda m, g, z, s, y: m.defined(z, m.where(m.greater(z, 0.0), -(g * s), 0.0)),
    formula=lambda m, s, y: m.relu(1.0 - s * y), parameters=("score", "target"), domain=((-0.9, 0.9), (-0.9, 0.9)), trouble=(1.0,), kinks="0 where the margin is exactly 1", doc="max(0, 1 − score·target) for a target of ±1.", source="Cortes & Vapnik 1995")
-loss("cross_entropy", pullback=lambda m, g, z, k, *xs: [None, *(-(g * m.one_minus_softmax(k, *xs)) if j == int(k) else g * m.softmax(float(j), *xs) for j in range(len(xs)))],
+loss("cross_entropy", pullback=lambda m, g, z, k, *xs: [None, *(_at(m, k, j, lambda: -(g * m.one_minus_softmax(k, *xs)), lambda: g * m.softmax(float(j), *xs)) for j in range(len(xs)))],
    formula=lambda m, k, *xs: -m.log_softmax(k, *xs), write=lambda k, *xs: f"cross-entropy{_subscript(k)}({_listed(*xs)})", parameters=("class", "*logits"), symbol="CE", doc="−ln softmax(logits) at the true class.")
 loss("soft_cross_entropy", pullback=lambda m, g, z, *xs: _soft_cross_entropy(m, g, *_halves(xs)),
    formula=lambda m, *xs: -m.sum(*[m.where(m.equal(q, 0.0), 0.0, q * m.log_softmax(float(i), *_halves(xs)[0])) for i, q in enumerate(_halves(xs)[1])]), parameters=("*logits", "*targets"), domain=(PROBABILITY,), symbol="CE", doc="−Σ target·ln softmax(logits) for a distribution of targets.")
@@ -407,12 +419,12 @@ helper("gelu_slope", lambda m, g, z, x: g * (m.normal_density(x) * (2.0 - x * x)
    formula=lambda m, x: m.normal_cdf(x) + x * m.normal_density(x), trouble=(-38.0, -0.7517915246935645, 0.0), doc="Φ(x) + x·φ(x)")
 helper("gelu_tanh_slope", lambda m, g, z, x: g * _gelu_tanh_curvature(m, x),
    formula=lambda m, x: m.sigmoid(_gelu_u(x)) + x * (m.logistic_density(_gelu_u(x)) * _gelu_du(x)), trouble=(-21.0, -0.7524614220710163, 0.0), doc="Derivative of gelu_tanh.")
-helper("softmax_slope", pullback=lambda m, g, z, k, j, *xs: [None, None, *(g * _softmax_curvature(m, int(k), int(j), i, xs) for i in range(len(xs)))],
-   formula=lambda m, k, j, *xs: m.softmax(k, *xs) * (m.one_minus_softmax(k, *xs) if k == j else -m.softmax(j, *xs)), parameters=("k", "j", "*xs"), doc="∂softmaxₖ/∂xⱼ = sₖ(δₖⱼ − sⱼ)")
+helper("softmax_slope", pullback=lambda m, g, z, k, j, *xs: [None, None, *(g * _softmax_curvature(m, k, j, i, xs) for i in range(len(xs)))],
+   formula=lambda m, k, j, *xs: m.softmax(k, *xs) * _at(m, k, j, lambda: m.one_minus_softmax(k, *xs), lambda: -m.softmax(j, *xs)), parameters=("k", "j", "*xs"), doc="∂softmaxₖ/∂xⱼ = sₖ(δₖⱼ − sⱼ)")
 helper("one_minus_softmax", pullback=lambda m, g, z, k, *xs: [None, *(-(g * m.softmax_slope(k, float(j), *xs)) for j in range(len(xs)))],
-   formula=lambda m, k, *xs: m.sum(*[m.softmax(float(j), *xs) for j in range(len(xs)) if j != int(k)]), parameters=("index", "*xs"), doc="1 − softmaxₖ(x), as the sum of the others.")
+   formula=lambda m, k, *xs: m.sum(*[_at(m, k, j, lambda: 0.0, lambda: m.softmax(float(j), *xs)) for j in range(len(xs))]), parameters=("index", "*xs"), doc="1 − softmaxₖ(x), as the sum of the others.")
 helper("softmax_minus", pullback=lambda m, g, z, k, *xs: [None, *_softmax_minus(m, g, k, *_halves(xs))],
-   formula=lambda m, k, *xs: m.softmax(k, *_halves(xs)[0]) * m.sum(*_halves(xs)[1]) - _halves(xs)[1][int(k)], parameters=("index", "*xs", "*ys"), domain=(PROBABILITY,), doc="softmaxₖ(x)·Σy − yₖ")
+   formula=lambda m, k, *xs: m.softmax(k, *_halves(xs)[0]) * m.sum(*_halves(xs)[1]) - _element(m, k, _halves(xs)[1]), parameters=("index", "*xs", "*ys"), domain=(PROBABILITY,), doc="softmaxₖ(x)·Σy − yₖ")
 helper("logit", lambda m, g, z, p: g * m.reciprocal(p * (1.0 - p)),
    formula=lambda m, p: m.log(p) - m.log1p(-p), parameters=("p",), domain=(PROBABILITY,), trouble=(0.0, 0.5, 1.0), doc="ln(p / (1 − p))")
 helper("binary_cross_entropy_slope", lambda m, g, z, p, y: g * m.divide(1.0 - z * (1.0 - 2.0 * p), p * (1.0 - p)),
@@ -427,7 +439,7 @@ helper("sigmoid_minus", lambda m, g, z, x, y: g * m.logistic_density(x),
 def _softmax_minus(m: Any, g: Any, k: Any, xs: Sequence[Any], ys: Sequence[Any]) -> list[Any]:
     total = m.sum(*ys)
     return [*(g * (m.softmax_slope(k, float(j), *xs) * total) for j in range(len(xs))),
-            *(-(g * m.one_minus_softmax(k, *xs)) if j == int(k) else g * m.softmax(k, *xs) for j in range(len(xs)))]
+            *(_at(m, k, j, lambda: -(g * m.one_minus_softmax(k, *xs)), lambda: g * m.softmax(k, *xs)) for j in range(len(xs)))]
 
 
 def _gelu_u(x: Any) -> Any:
@@ -444,11 +456,7 @@ def _gelu_tanh_curvature(m: Any, x: Any) -> Any:
     return m.logistic_density(u) * (2.0 * du + x * (ddu - m.tanh(0.5 * u) * du * du))
 
 
-def _softmax_curvature(m: Any, k: int, j: int, i: int, xs: Sequence[Any]) -> Any:
+def _softmax_curvature(m: Any, k: Any, j: Any, i: int, xs: Sequence[Any]) -> Any:
     """∂²softmaxₖ/∂xⱼ∂xᵢ, by the product rule on sₖ(δₖⱼ − sⱼ)."""
-
-    def slope(a: int, b: int) -> Any:
-        return m.softmax_slope(float(a), float(b), *xs)
-
-    rest = m.one_minus_softmax(float(k), *xs) if k == j else -m.softmax(float(j), *xs)
-    return slope(k, i) * rest - m.softmax(float(k), *xs) * slope(j, i)
+    rest = _at(m, k, j, lambda: m.one_minus_softmax(k, *xs), lambda: -m.softmax(j, *xs))
+    return m.softmax_slope(k, float(i), *xs) * rest - m.softmax(k, *xs) * m.softmax_slope(j, float(i), *xs)
