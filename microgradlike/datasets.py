@@ -228,7 +228,7 @@ class Standardizer:
 def _moments(rows: Rows) -> tuple[list[float], list[float]]:
     means, deviations = [], []
     for column in zip(*as_lists(rows), strict=True):
-        mean = math.fsum(column) / len(column)
+        mean = column[0] if min(column) == max(column) else math.fsum(column) / len(column)
         deviation = math.hypot(*[x - mean for x in column]) / math.sqrt(len(column))
         # What rounding leaves of a constant column is no spread.
         constant = deviation <= 8.0 * math.ulp(max(abs(x) for x in column))

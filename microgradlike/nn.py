@@ -293,7 +293,7 @@ class MLP(Module):
         if output_activation == "auto":
             output_activation = "sigmoid" if activation == "sigmoid" else None
         widths = [integer("n_inputs", n_inputs), *(integer(f"sizes[{i}]", size) for i, size in enumerate(sizes))]
-        self.activation, self.output_activation = activation, output_activation
+        self.activation, self.output_activation = _checked_activation(activation), output_activation
         generator = _generator(seed)
         self.layers: list[Layer] = []
         for number, (fan_in, fan_out) in enumerate(zip(widths, widths[1:], strict=False), 1):
