@@ -12,8 +12,9 @@ from types import ModuleType
 from typing import Any
 
 from .drawing import Drawing, draw, label
+from .film import StepThrough, step_through
 
-__all__ = ["Drawing", "draw", "label"]
+__all__ = ["Drawing", "StepThrough", "draw", "label", "step_through"]
 
 
 class _Callable(ModuleType):

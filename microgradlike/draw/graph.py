@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import floats
-from ..engine import Value, topological_order, values
+from ..engine import GraphError, Value, check_fresh, topological_order, values
 from ..ops import Op
 
 Operand = int | float  # an int is the index of a node, a float a constant
@@ -27,6 +27,7 @@ class Graph:
         roots: the nodes that were asked for.
         users: for each node, the nodes that use it, one entry for each use, in the order of the graph.
         swept: whether backward() has run from a root.
+        stale: whether a leaf was assigned after the graph was computed, so that its numbers do not belong together.
         index_of: the index of a Value, by its id; good for as long as the roots are alive.
     """
 
@@ -46,6 +47,7 @@ class Graph:
         ]
         self.roots: list[int] = list(dict.fromkeys(index_of[id(v)] for v in roots))
         self.swept = any(self.grad[root] != 0.0 for root in self.roots)
+        self.stale = _is_stale(order)
         if inside:
             self._open_losses()
         self.users: list[list[int]] = [[] for _ in self.rows]
@@ -85,6 +87,17 @@ class Graph:
         """The local derivative with respect to each operand: the row's rule on a gradient of 1."""
         return self.cotangents(node, 1.0)
 
+    def sweep(self) -> None:
+        """Put in `grad` what backward() from the first root would give if it started from 0; no Value is touched."""
+        grad = [0.0] * len(self)
+        grad[self.roots[0]] = 1.0
+        for node in range(len(self) - 1, -1, -1):
+            if self.rows[node] is not None and grad[node] != 0.0:
+                for x, sent in zip(self.operands[node], self.cotangents(node, grad[node]), strict=True):
+                    if type(x) is int and sent is not None:
+                        grad[x] += sent
+        self.grad, self.swept = grad, True
+
     def _open_losses(self) -> None:
         """Put the steps of its formula in the place of each loss, with their gradients."""
         rows: list[Op | None] = []
@@ -123,6 +136,14 @@ class Graph:
         self.rows, self.data, self.grad, self.labels, self.kinds, self.operands = rows, data, grad, labels, kinds, operands
         self.index_of = {key: moved[i] for key, i in self.index_of.items()}
         self.roots = [moved[i] for i in self.roots]
+
+
+def _is_stale(order: list[Value]) -> bool:
+    try:
+        check_fresh(order)
+    except GraphError:
+        return True
+    return False
 
 
 def _formula(row: Op, numbers: Sequence[float], args: Sequence[Operand]) -> list[tuple[Any, Any]]:

@@ -58,13 +58,21 @@ def paint(scene: Scene, direction: str = "LR") -> Canvas:
 class Painter:
     """One picture in the making; `plan` and `frames` are there for whoever wants to know where things are."""
 
-    def __init__(self, scene: Scene, direction: str) -> None:
+    def __init__(self, scene: Scene, direction: str, others: Sequence[Scene] = ()) -> None:
+        """Make room for `scene`, and for the numbers of `others`, which have the same structure."""
         self.scene = scene
         self.sideways = direction == "LR"
         self.frames = [self.measure(card) for card in scene.cards]
+        for other in others:
+            for frame, card in zip(self.frames, other.cards, strict=True):
+                wanted = self.measure(card)
+                frame.width = max(frame.width, wanted.width)
+                if wanted.columns > frame.columns:
+                    frame.columns = wanted.columns
         self.bare = not any(edge.texts for edge in scene.edges)
         for number, edge in enumerate(scene.edges):
             w, h = self.pill_size(edge)
+            w = max([w, *(self.pill_size(other.edges[number])[0] for other in others)])
             self.frames[edge.head].slots.append(Slot(edge, number, w, h))
         for frame in self.frames:
             self.stack(frame)
@@ -228,7 +236,10 @@ class Painter:
         shapes.append(Text(x + w / 2, y + 17, card.head, 13, "ink", bold=True, anchor="middle", name="head"))
         if card.note:
             shapes.append(Text(x + w / 2, y + HEADER + 7, card.note, 10, "muted", anchor="middle", name="note"))
-        shapes.append(Rect(x, y, w, h, radius, stroke=edge, line=2.6 if card.output else 1.3, name="frame"))
+        thick = 2.6 if card.output else 1.3
+        if card.active:
+            edge, thick = card.active, 4.0
+        shapes.append(Rect(x, y, w, h, radius, stroke=edge, line=thick, name="frame"))
         data = {"card": str(i), "kind": card.kind, "data": repr(card.exact[0]), "grad": repr(card.exact[1]) if self.scene.swept else ""}
         if card.label is not None:
             data["label"] = card.label
@@ -259,7 +270,7 @@ class Painter:
         edge, plan = slot.edge, self.plan
         shapes: list[Shape] = []
         dashed = edge.kind == "constant" or (edge.kind == "wire" and edge.local is None and not edge.texts and self.scene.detail != "layers" and not self.bare)
-        thick = 1.4 if edge.count == 1 else 2.2
+        thick = 3.0 if edge.active else 1.4 if edge.count == 1 else 2.2
         if route:
             tip = not edge.texts
             shapes.append(Path(self.curve(route, short=7.0 if tip else 0.0), stroke="line", width=thick, dashed=dashed, name="wire"))

@@ -68,6 +68,7 @@ class Card:
     tooltip: str = ""
     band: str = ""
     dimmed: bool = False
+    active: str = ""  # "value" or "gradient": what a step is about
 
 
 @dataclass(slots=True)
@@ -92,6 +93,7 @@ class Edge:
     constant: float | None = None
     count: int = 1
     dimmed: bool = False
+    active: bool = False
 
 
 @dataclass(slots=True)
@@ -210,7 +212,7 @@ class _Builder:
     def build(self, title: str | None, legend: bool, highlight: Sequence[int]) -> Scene:
         graph, folding = self.graph, self.folding
         self.cards = [self.card(group) for group in folding.groups]
-        sends = folding.detail != "layers"
+        sends = folding.detail != "layers" and not graph.stale
         self.sent: dict[int, Sequence[float | None]] = {}
         self.locals: dict[int, Sequence[float | None]] = {}
         if sends:
@@ -225,6 +227,10 @@ class _Builder:
             self.describe(card)
         if highlight:
             self.dim(highlight)
+        if graph.stale:
+            self.caption.append(
+                "a leaf was assigned after this graph was computed: computed values are the old ones, and edges show no derivatives"
+            )
         if not graph.swept:
             self.caption.append("backward() has not run: there are no gradients yet")
         if self.somewhere_else:
@@ -354,7 +360,7 @@ class _Builder:
                 else:
                     counts[head] = counts.get(head, 0) + 1
                     folded[(x if self.folding.detail != "layers" else tail, head)] = edge
-                    if self.folding.detail != "layers":
+                    if self.folding.detail != "layers" and self.locals:
                         edge.local, edge.sent = self.through(head, x)
                 self.edges.append(edge)
                 if self.folding.detail != "layers":

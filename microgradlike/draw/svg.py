@@ -27,7 +27,9 @@ def _n(x: float) -> str:
     return f"{x:.1f}".removesuffix(".0").replace("-0", "0") if abs(x) < 0.05 else f"{x:.1f}".removesuffix(".0")
 
 
-def svg(canvas: Canvas, theme: Theme, *, scale: float = 1.0, carry_font: bool = True, dark: Theme | None = None) -> str:
+def svg(
+    canvas: Canvas, theme: Theme, *, scale: float = 1.0, carry_font: bool = True, dark: Theme | None = None, roles: bool = False, letters: str = ""
+) -> str:
     """The picture as SVG text.
 
     Args:
@@ -36,9 +38,12 @@ def svg(canvas: Canvas, theme: Theme, *, scale: float = 1.0, carry_font: bool = 
         scale: how many pixels one unit takes.
         carry_font: embed the letters that are used, so that it looks the same everywhere.
         dark: colours for readers who prefer a dark page; then the SVG follows them.
+        roles: name what each colour is for in a class, so that a page can change it.
+        letters: further characters to embed.
     """
+    roles = roles or dark is not None
     texts = [shape for shape in every(canvas.shapes) if isinstance(shape, Text)]
-    regular, bold = ("".join(t.text for t in texts if t.bold is b) for b in (False, True))
+    regular, bold = (letters + "".join(t.text for t in texts if t.bold is b) for b in (False, True))
     family, rules = embedded(regular, bold) if carry_font else ("microgradlike Sans", "")
     w, h = canvas.width, canvas.height
     out = [
@@ -50,8 +55,8 @@ def svg(canvas: Canvas, theme: Theme, *, scale: float = 1.0, carry_font: bool = 
     styles = rules + (_follow_reader(theme, dark, family) if dark else "")
     if styles:
         out.append(f"<style>{styles}</style>")
-    out.append(f'<rect width="{_n(w)}" height="{_n(h)}" fill="{theme.paper}"{_class("paper" if dark else "")}/>')
-    _write(out, canvas.shapes, theme, bool(dark))
+    out.append(f'<rect width="{_n(w)}" height="{_n(h)}" fill="{theme.paper}"{_class("paper" if roles else "")}/>')
+    _write(out, canvas.shapes, theme, roles)
     out.append("</svg>")
     return "\n".join(out)
 
