@@ -7,9 +7,9 @@ import math
 import re
 
 import pytest
+from helpers import examples
 from hypothesis import given
 from hypothesis import strategies as st
-from sizes import examples
 
 import microgradlike as mg
 from microgradlike import Value

@@ -6,39 +6,21 @@ Whatever could crash the interpreter, or needs a clean process to be measured, r
 from __future__ import annotations
 
 import gc
-import os
 import signal
-import subprocess
 import sys
 import threading
 import weakref
 from decimal import Decimal
 from fractions import Fraction
 from itertools import count
-from pathlib import Path
 from random import Random
 
 import pytest
-from sizes import FACTOR
+from helpers import FACTOR, run
 
 import microgradlike as mg
 from microgradlike import Value
 from microgradlike.ops import TABLE
-
-
-def run(script: str) -> str:
-    """What a fresh interpreter, with the same engine and default limits, prints for this script."""
-    root = str(Path(mg.__file__).resolve().parent.parent)
-    path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr or f"ended with {done.returncode}"
-    return done.stdout
 
 
 class Seen(Value):

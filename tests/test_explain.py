@@ -6,9 +6,9 @@ import math
 from random import Random
 
 import pytest
+from helpers import examples, random_graph
 from hypothesis import given
 from hypothesis import strategies as st
-from sizes import examples
 
 import microgradlike as mg
 from microgradlike import Value
@@ -83,24 +83,6 @@ def test_e3_with_formulas_of_the_labels():
 
 
 # ── laws ────────────────────────────────────────────────────────────────────────────────────────
-def random_graph(random, size):
-    leaves = [Value(random.uniform(0.5, 1.5), label="xyz"[k]) for k in range(3)]
-    nodes = list(leaves)
-    for _ in range(size):
-        a, b, c = (random.choice(nodes) for _ in range(3))
-        make = [
-            lambda: a + b,
-            lambda: a * b * 0.5,
-            lambda: a - 2 * b,
-            lambda: mg.tanh(a),
-            lambda: mg.sum([a, b, c, a]),
-            lambda: mg.where(c, a, b),
-            lambda: mg.softmax([a, b, c])[1],
-        ]
-        nodes.append(random.choice(make)())
-    return leaves, nodes, mg.sum(nodes[-3:])
-
-
 @given(st.randoms(use_true_random=False), st.integers(1, 14))
 @examples(60)
 def test_paths_and_edges_add_up_to_the_gradient(random, size):
