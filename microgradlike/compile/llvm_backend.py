@@ -18,7 +18,6 @@ import numpy as np
 from ..program import Program
 from .inputs import Rows
 from .llvm_engine import engine, prototypes
-from .llvm_kernels import PARTIAL
 from .llvm_text import LANES, REGISTERS
 from .numpy_backend import NumpyRunner, Tile, _calls, _results, _sums_of
 from .vectorise import BODY, POST, PRE, REDUCE, U, V, Instruction, Operand, Plan
@@ -26,7 +25,7 @@ from .vectorise import BODY, POST, PRE, REDUCE, U, V, Instruction, Operand, Plan
 __all__ = ["LlvmRunner", "Native"]
 
 _CACHE_BYTES = 131_072  # of V at a time: a part of the second-level cache
-_THREAD_WORK = 400_000  # slots × rows from which a second thread pays
+_THREAD_WORK = 150_000  # slots × rows from which a second thread pays
 
 
 class Native:
@@ -63,7 +62,7 @@ class Native:
         self.body = self._segments(steps[BODY] + steps[REDUCE], addresses)
         self.post = self._segments(steps[POST], addresses)
         self.fold = self._segments([self._fold], addresses)[0] if self.sum_count else None
-        self.native = all(not callable(s) for s in self.body)
+        self.native = len(self.body) == 1 and not callable(self.body[0])
 
     def constant_slot(self, x: float) -> int:
         """A slot of U that holds this number."""
@@ -78,7 +77,7 @@ class Native:
         return self._spare - 1
 
     def _worker(self) -> tuple[Any, Any, int, int]:
-        v, p = np.zeros((self.plan.batched, self.width)), np.zeros((self.sum_count + 1) * PARTIAL)
+        v, p = np.zeros((self.plan.batched, self.width)), np.zeros((self.sum_count + 1) * LANES)
         return v, p, _address(v), _address(p)
 
     # ── code ────────────────────────────────────────────────────────────────────────────────────
@@ -218,7 +217,7 @@ class Native:
         return [("pairs", [*fields, i.start * self.width, self.width])]
 
     def _rowdots(self, i: Instruction) -> list[Any]:
-        """Sums over the rows: blocks of 4 × 3 or 4 × 2 results at a time stay in registers."""
+        """Sums over the rows: blocks of 4 × 2 results at a time stay in registers."""
         a, b = (x.index for x in i.operands)
         blocks, rows, k = a.shape
         columns = b.shape[1]
@@ -229,7 +228,7 @@ class Native:
         found = []
         for n in range(blocks):
             for r, height, row_groups in _cut(rows, 4):
-                for c, width, column_groups in _cut(columns, 3 if columns % 2 else 2):
+                for c, width, column_groups in _cut(columns, 2):
                     left = self._table(a[n, r : r + height * row_groups], self.width)
                     right = self._table(b[n, c : c + width * column_groups], self.width)
                     out = i.start - self.first_sum + n * size + c * across + r * along
@@ -404,7 +403,7 @@ class LlvmRunner(NumpyRunner):
 
     def _reduce(self, native: Native, arrays: list[Any], count: int) -> None:
         """All rows, and the means over them."""
-        if len(native.body) == 1 and native.native:
+        if native.native:
             arrays = [a if a.strides[1] == 8 or a.shape[1] == 1 else np.ascontiguousarray(a) for a in arrays]
             blocks, at = [], 0
             for a in arrays:

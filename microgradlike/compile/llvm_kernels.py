@@ -13,7 +13,7 @@ from .llvm_text import LANES, Function, kind
 __all__ = ["DRIVER", "kernel"]
 
 ARGUMENTS = "ptr noalias readonly %d, ptr %U, ptr %V, ptr %P, i64 %T"
-PARTIAL = 4  # lanes of a partial sum
+PARTIAL = 4  # lanes that products use of a partial sum, which has LANES
 
 
 def kernel(name: str) -> Function:
@@ -236,7 +236,7 @@ def _rowdot(f: Function, rows: str, columns: str) -> None:
     cells = []
     for q in range(width):
         line = f.plus(corner, f.times(across, str(q)))
-        cells += [f.at("%P", f.times(f.plus(line, f.times(along, str(p))), str(lanes))) for p in range(height)]
+        cells += [f.at("%P", f.times(f.plus(line, f.times(along, str(p))), str(LANES))) for p in range(height)]
     sums = [f.load(cell, lanes) for cell in cells]
     j = f.begin("0", k, 1, [(t, s) for s in sums])
 
@@ -274,12 +274,12 @@ def _rowsum(f: Function) -> None:
     """d = [n, k, table, out]: partial sums over the batch of the k rows of V that belong to each result."""
     n, k, x, out = (f.field("%d", j) for j in range(4))
     table = f.new(f"inttoptr i64 {x} to ptr")
-    lanes = PARTIAL
+    lanes = LANES
     t = kind(lanes)
     whole = f.new(f"and i64 %T, -{lanes}")
     i = f.begin("0", n)
     mine = f.at(table, f.times(i.counter, k))
-    cell = f.at("%P", f.times(f.plus(out, i.counter), str(lanes)))
+    cell = f.at("%P", f.times(f.plus(out, i.counter), str(LANES)))
     j = f.begin("0", k, 1, [(t, f.load(cell, lanes))])
     base = f.at("%V", f.integer(f.at(mine, j.counter)))
     b = f.begin("0", whole, lanes, [(t, j.carried[0])])
@@ -294,15 +294,15 @@ def _rowsum(f: Function) -> None:
 
 
 def _fold(f: Function) -> None:
-    """d = [n, partial, out, scale]: the partial sums of all lanes added up and scaled, into U."""
+    """d = [n, partial, out]: all lanes of the partial sums added up and scaled, into U; the scale's address comes as V."""
     n, partial, out = (f.field("%d", j) for j in range(3))
-    scale = f.load("%V")  # the caller passes the address of the scale in the place of V
+    scale = f.load("%V")
     i = f.begin("0", n)
-    cell = f.at("%P", f.times(f.plus(partial, i.counter), str(PARTIAL)))
-    total = f.load(cell)
-    for lane in range(1, PARTIAL):
-        total = f.operation("add", 1, total, f.load(f.at(cell, str(lane))))
-    f.store(f.operation("multiply", 1, total, scale), f.at("%U", f.plus(out, i.counter)))
+    cell = f.at("%P", f.times(f.plus(partial, i.counter), str(LANES)))
+    parts = [f.load(f.at(cell, str(lane))) for lane in range(LANES)]
+    while len(parts) > 1:
+        parts = [f.operation("add", 1, a, b) for a, b in zip(parts[::2], parts[1::2], strict=True)]
+    f.store(f.operation("multiply", 1, parts[0], scale), f.at("%U", f.plus(out, i.counter)))
     f.end(i)
 
 
