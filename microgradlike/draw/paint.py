@@ -267,7 +267,7 @@ class Painter:
             y += LINE
 
     def edge(self, head: int, slot: Slot, route: Sequence[Point]) -> Mark:
-        edge, plan = slot.edge, self.plan
+        edge, plan = self.scene.edges[slot.number], self.plan
         shapes: list[Shape] = []
         dashed = edge.kind == "constant" or (edge.kind == "wire" and edge.local is None and not edge.texts and self.scene.detail != "layers" and not self.bare)
         thick = 3.0 if edge.active else 1.4 if edge.count == 1 else 2.2
@@ -322,6 +322,8 @@ class Painter:
         for i, (text, kind) in enumerate(edge.texts):
             size, bold = PILL_SIZES[kind]
             baseline = top + PILL_LINE * i + 10.5
+            if not text:
+                continue
             if kind == "sent":
                 start = cx - (width(text, size, bold) + BACK) / 2
                 middle = baseline - 3.9
