@@ -62,6 +62,11 @@ def two_product(a: float, b: float) -> Pair:
     return p, ldexp(two_product(a, b)[1], j + k)
 
 
+def one_minus(x: float) -> Pair:
+    """1 − x exactly."""
+    return two_sum(1.0, -x)
+
+
 def minus(x: float, y: Pair) -> Pair:
     """x − (y + y2), with all digits also where x is next to y."""
     d, d2 = two_sum(x, -y[0])
@@ -642,10 +647,18 @@ def half_mills(y: float) -> Pair:
     return 0.5 * r, 0.5 * (r2 + u2 * (2.0 * u * r - TWO_OVER_SQRT_PI[0]))
 
 
+def normal_pair(x: float) -> Pair:
+    """Φ(x) = ½ + ½·erf(x/√2) for x ≥ −0.66, with erf(u)′ = (2/√π)·exp(−u²) for the lower half of u = x/√2."""
+    u, u2 = product(x, 0.0, *SQRT_HALF)
+    s, s2 = two_sum(0.5, 0.5 * math.erf(u))
+    return s, s2 + u2 * (0.5 * TWO_OVER_SQRT_PI[0] * exp(-u * u))
+
+
 def normal_cdf(x: float) -> float:
     """Φ(x) = ½·erfc(−x/√2)."""
     if not x < -0.66:
-        return 0.5 + 0.5 * math.erf(SQRT_HALF[0] * x)
+        s, s2 = normal_pair(x) if x < 9.0 else (1.0, 0.0)
+        return s + s2
     if x < -39.0:
         return 0.0
     p, e = two_product(x, x)
@@ -656,7 +669,7 @@ def normal_cdf(x: float) -> float:
 def gelu(x: float) -> float:
     """x·Φ(x)."""
     if not x < -0.66:
-        return x * (0.5 + 0.5 * math.erf(SQRT_HALF[0] * x))
+        return times(x, *normal_pair(x)) if x < 9.0 else x
     if x < -39.0:
         return -0.0
     p, e = two_product(x, x)
@@ -731,10 +744,10 @@ GELU_TANH_E = 0.29195521191476714  # exp(u) at the root
 
 
 def gelu_tanh_slope(x: float) -> float:
-    """σ(u) + x·u′·σ′(u) = (1 + e + x·u′)·e/(1 + e)², e = exp(u), where x·u′ = 3u − 4√(2/π)·x.
+    """σ(u) + x·u′·σ′(u) = (1 + e + x·u′)·e/(1 + e)², e = exp(u), where x·u′ = 3u − 2k·x with k = 2√(2/π).
 
-    Around the root, with t = x − r, q = x² + x·r + r² and k = 2√(2/π):
-    u − u(r) = k·t·(1 + c·q) and x·u′ − r·u′(r) = k·t·(1 + 3c·q), both with the sign of t.
+    Around the root, with t = x − r and q = x² + x·r + r², u − u(r) = k·t·(1 + c·q) and
+    x·u′ − r·u′(r) = k·t·(1 + 3c·q), both with the sign of t.
     """
     if x > 9.0:
         return 1.0
@@ -742,30 +755,32 @@ def gelu_tanh_slope(x: float) -> float:
         return -0.0
     u, u2 = gelu_tanh_argument(x)
     k, k2 = TWICE_GELU_K
-    if x > 0.0 or x != x:
+    a, a2 = product(3.0, 0.0, u, u2)
+    b, b2 = product(-2.0 * k, -2.0 * k2, x, 0.0)
+    w, w2 = two_sum(a, b)  # x·u′
+    w2 += a2 + b2
+    if not x <= 0.0:
         s, s2 = logistic(-u, -u2)  # σ(u) = 1 − s
-        return 1.0 + ((3.0 * u - 2.0 * k * x) * (s - s * s) - s - s2)
+        a, a2 = product(w, w2, s - s * s, 0.0)
+        f, f2 = one_minus(s)
+        f, f3 = two_sum(f, a)
+        return f + (f2 + f3 + a2 - s2)
     e = exp(u)
+    d, d2 = two_sum(1.0, e)
     if -1.4 < x < -0.2:
         t, t2 = minus(x, GELU_TANH_ROOT)
         q = x * x + GELU_TANH_ROOT[0] * (x + GELU_TANH_ROOT[0])
-        s, s2 = two_sum(1.0, 3.0 * GELU_C[0] * q)
-        s, s2 = product(k, k2, s, s2)
-        s, s2 = product(t, t2, s, s2)
-        f, f2 = two_sum(s, GELU_TANH_E * expm1(k * t * (1.0 + GELU_C[0] * q)))
-        f2 += s2
+        a, a2 = two_sum(1.0, 3.0 * GELU_C[0] * q)
+        a, a2 = product(t, t2, *product(k, k2, a, a2))
+        f, f2 = two_sum(a, GELU_TANH_E * expm1(k * t * (1.0 + GELU_C[0] * q)))
+        f2 += a2
     else:
-        a, a2 = product(k, k2, -2.0, 0.0)
-        a, a2 = product(a, a2, x, 0.0)
-        b, b2 = product(3.0, 0.0, u, u2)
-        f, f2 = two_sum(a, b)
-        f2 += a2 + b2
-        f, f3 = two_sum(f, 1.0 + e)
-        f2 += f3 + ((1.0 - (1.0 + e)) + e)
+        f, f2 = two_sum(w, d)
+        f2 += w2 + d2
     if u < -708.0:
         return exp_tail(f, f2, u, u2)
-    d, d2 = two_sum(1.0, e)
-    q, q2 = quotient(f, f2, *product(d, d2 + e * u2, d, d2 + e * u2))
+    d2 += e * u2
+    q, q2 = quotient(f, f2, *product(d, d2, d, d2))
     return times(e, q, q2 + q * u2)
 
 
@@ -816,7 +831,9 @@ def quotient_ieee(x: float, y: float) -> Pair:
 
 def exp_times(x: float, y: float) -> float:
     """y·eˣ, also where eˣ alone would leave the range."""
-    return y * exp_ieee(x) if -708.0 < x < 709.0 or x - x != 0.0 else square_times(y, exp_ieee(0.5 * x))
+    if -708.0 < x < 709.0 or x - x != 0.0 or y - y != 0.0:
+        return y * exp_ieee(x)
+    return exp_tail(y, 0.0, x, 0.0) if -800.0 < x < 0.0 and fabs(y) < 1e250 else square_times(y, exp_ieee(0.5 * x))
 
 
 def exp_quotient(x: float, y: float) -> float:
@@ -850,8 +867,9 @@ def celu_gap(x: float, y: float) -> float:
     e = exp_ieee(q)
     if e == 0.0 or e == inf:
         return -1.0 if e == 0.0 else -inf
-    if not -2.0 < q < 1.0:
-        return e * (1.0 - q) - 1.0 - q * e * q2
+    if not -1.4 < q < 1.0:
+        f, f2 = product(e, 0.0, *one_minus(q))
+        return (f - 1.0) + (f2 - q * e * q2)
     a = fabs(q)
     f, f2 = two_sum(0.5, a * horner(a, GAP_SERIES if q > 0.0 else EXP_SERIES))
     f, f2 = product(*product(q, q2, q, q2), f, f2)
@@ -1103,10 +1121,6 @@ def softmax_minus(index: float, *xs: float) -> float:
 
 
 # ── cross-entropy of two ────────────────────────────────────────────────────────────────────────
-def one_minus(x: float) -> Pair:
-    return two_sum(1.0, -x)
-
-
 def binary_cross_entropy(p: float, y: float) -> float:
     """−(y·ln p + (1 − y)·ln(1 − p)), 1 − y as a pair."""
     if not 0.0 <= p <= 1.0:
