@@ -269,13 +269,14 @@ class Value:
         v._mark = 0
         return _noticed(v) if _special else v
 
+    # The reflected methods can get a Value too: compiled, Python asks a subclass on the right before the left.
     def __radd__(self, other: Any) -> Any:
         other = _operand(other)
-        return other if other is NotImplemented else _node(other + self._data, ADD, other, self)
+        return other if other is NotImplemented else _node(_float(other) + self._data, ADD, other, self)
 
     def __rmul__(self, other: Any) -> Any:
         other = _operand(other)
-        return other if other is NotImplemented else _node(other * self._data, MULTIPLY, other, self)
+        return other if other is NotImplemented else _node(_float(other) * self._data, MULTIPLY, other, self)
 
     def __sub__(self, other: Any) -> Any:
         other = _operand(other)
@@ -283,7 +284,7 @@ class Value:
 
     def __rsub__(self, other: Any) -> Any:
         other = _operand(other)
-        return other if other is NotImplemented else _node(other - self._data, SUBTRACT, other, self)
+        return other if other is NotImplemented else _node(_float(other) - self._data, SUBTRACT, other, self)
 
     def __neg__(self) -> Any:
         return _node(-self._data, NEGATIVE, self, None)
@@ -300,7 +301,7 @@ class Value:
 
     def __rtruediv__(self, other: Any) -> Any:
         other = _operand(other)
-        return other if other is NotImplemented else _node(_quotient(other, self._data), DIVIDE, other, self)
+        return other if other is NotImplemented else _node(_quotient(_float(other), self._data), DIVIDE, other, self)
 
     def __pow__(self, other: Any, modulo: Any = None) -> Any:
         other = _operand(other)
@@ -312,7 +313,7 @@ class Value:
         other = _operand(other)
         if other is NotImplemented or modulo is not None:
             return NotImplemented
-        return _node(_power(other, self._data), POW, other, self)
+        return _node(_power(_float(other), self._data), POW, other, self)
 
     def __mod__(self, other: Any) -> Any:
         other = _operand(other)
