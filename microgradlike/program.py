@@ -231,7 +231,7 @@ class Tape:
     def step(self, row: Op, xs: Sequence[Any]) -> Any:
         """One step, unless it is known already."""
         args = tuple([x.index if type(x) is Slot else float(x) for x in xs])
-        if not any([type(a) is int for a in args]):
+        if not any(type(a) is int for a in args):
             function = getattr(floats, row.name, None)
             if function is not None:
                 return function(*args)
@@ -240,7 +240,7 @@ class Tape:
             found = short(*args)
             if found is not None:
                 return self.slot(found)
-        key = (row.name, *[a if type(a) is int else (a, a.hex()) for a in args])
+        key = (row.name, *[a if type(a) is int else (a, float(a).hex()) for a in args])
         index = self._seen.get(key)
         if index is None:
             index = self._seen[key] = self.inputs + len(self.rows)

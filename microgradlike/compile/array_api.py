@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from ..program import Program
 from .differentiate import forward_program
@@ -77,7 +77,7 @@ def _step(i: Instruction, m: Any) -> Callable[[Any], Any]:
 class _Library:
     """What the three libraries have in common: the operations by name, on module `xp`."""
 
-    names = {
+    names: ClassVar[dict[str, str]] = {
         "asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "asinh": "arcsinh", "acosh": "arccosh",
         "atanh": "arctanh", "pow": "power", "round": "rint", "abs": "abs",
     }  # fmt: skip
@@ -213,7 +213,7 @@ class _Numpy(_Library):
 
 
 class _Torch(_Library):
-    names = {"round": "round", "abs": "abs"}
+    names: ClassVar[dict[str, str]] = {"round": "round", "abs": "abs"}
 
     def __init__(self) -> None:
         import torch
@@ -291,5 +291,3 @@ def _namespace(library: Any) -> Any:
         if find_spec(needed) is None:
             raise ImportError(f"step.to({library!r}) needs {needed}, which is not installed: pip install {needed}")
     return {"jax": _Jax, "torch": _Torch, "numpy": _Numpy}[library]()
-
-

@@ -10,7 +10,9 @@ from importlib.util import find_spec
 from operator import add, attrgetter
 from typing import Any, overload
 
-from ..engine import Value, _engine, compiled as _native_engine
+from .. import engine as _engines
+from ..engine import Value
+from ..engine import compiled as native_engine
 from ..program import Program
 from .inputs import Rows, Signature, build, flatten, rows_of, size
 from .python_backend import PythonRunner
@@ -25,11 +27,27 @@ _SMALL = 20_000  # operations × rows up to which generated Python is as good as
 
 
 @overload
-def compile(function: Callable[..., Any], /, **options: Any) -> Compiled: ...
+def compile(
+    function: Callable[..., Any] | Value,
+    /,
+    *,
+    inputs: Any = ...,
+    backend: str = ...,
+    on_branch: str = ...,
+    cache: bool = ...,
+    threads: int | None = ...,
+) -> Compiled: ...
 @overload
-def compile(function: Value, /, *, inputs: Any, **options: Any) -> Compiled: ...
-@overload
-def compile(function: None = None, /, **options: Any) -> Callable[[Callable[..., Any]], Compiled]: ...
+def compile(
+    function: None = ...,
+    /,
+    *,
+    inputs: Any = ...,
+    backend: str = ...,
+    on_branch: str = ...,
+    cache: bool = ...,
+    threads: int | None = ...,
+) -> Callable[[Callable[..., Any]], Compiled]: ...
 
 
 def compile(
@@ -269,7 +287,9 @@ class Compiled:
             if named:
                 raise TypeError(f"{self.__name__} takes no named arguments: {', '.join(named)}")
             if self.function is None and len(arguments) != len(self._names):
-                raise TypeError(f"{self.__name__} takes {len(self._names)} arguments, as many as inputs, not {len(arguments)}")
+                raise TypeError(
+                    f"{self.__name__} takes {len(self._names)} arguments, as many as inputs, not {len(arguments)}"
+                )
             return arguments
         bound = self._bind.bind(*arguments, **named)
         if bound.kwargs:
@@ -279,7 +299,9 @@ class Compiled:
     def _flat(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Signature, ...], list[float]]:
         arguments = self._arguments(arguments, named)
         numbers: list[float] = []
-        signature = tuple([flatten(x, numbers, name) for x, name in zip(arguments, self._labels(arguments), strict=True)])
+        signature = tuple(
+            [flatten(x, numbers, name) for x, name in zip(arguments, self._labels(arguments), strict=True)]
+        )
         return signature, numbers
 
     def _labels(self, arguments: Sequence[Any]) -> list[str]:
@@ -308,7 +330,9 @@ class Compiled:
     def _new(self, signature: tuple[Signature, ...], numbers: Sequence[float]) -> Recording:
         if self.function is None:
             expected = ", ".join(map(str, next(iter(self._recordings))))
-            raise ValueError(f"arguments of shapes {', '.join(map(str, signature))}, but the graph's inputs are {expected}")
+            raise ValueError(
+                f"arguments of shapes {', '.join(map(str, signature))}, but the graph's inputs are {expected}"
+            )
         known = self._recordings.get(signature, ())
         if known and self._options["on_branch"] == "raise":
             raise BranchError(
@@ -350,7 +374,9 @@ class Compiled:
                 return [(known[0], None, rows)]
             return self._split_by_branch(signature, rows)
 
-    def _split_by_branch(self, signature: tuple[Signature, ...], rows: Rows) -> list[tuple[Recording, list[int] | None, Rows]]:
+    def _split_by_branch(
+        self, signature: tuple[Signature, ...], rows: Rows
+    ) -> list[tuple[Recording, list[int] | None, Rows]]:
         left = list(range(rows.count))
         found: list[tuple[Recording, list[int] | None, Rows]] = []
         tried = 0
@@ -445,9 +471,9 @@ def _fed(runner: Any, rows: Rows) -> Any:
     return rows.lists() if runner.name == "python" else rows
 
 
-# The slot itself where the engine is plain Python: the property would ask whether somebody is recording.
-_read: Callable[[Value], float] = attrgetter("data") if _native_engine else Value._data.__get__  # type: ignore[attr-defined]
 _fields: Any = Value
+# The slot itself where the engine is plain Python: the property would ask whether somebody is recording.
+_read: Callable[[Value], float] = attrgetter("data") if native_engine else _fields._data.__get__
 
 
 def _data(parameters: list[Value]) -> list[float]:
@@ -456,8 +482,8 @@ def _data(parameters: list[Value]) -> list[float]:
 
 def _add_gradients(parameters: list[Value], gradient: Sequence[float]) -> None:
     """grad += gradient, for all or none: the loop runs inside one call of C code, which no signal interrupts."""
-    field = _fields.grad if _native_engine else _fields._grad
-    with _engine._lock:
+    field = _fields.grad if native_engine else _fields._grad
+    with _engines._engine._lock:
         totals = list(map(add, map(field.__get__, parameters), gradient))
         deque(map(field.__set__, parameters, totals), maxlen=0)
 
@@ -477,7 +503,9 @@ def _gathered(parts: list[tuple[list[int] | None, Any, Recording]], count: int) 
     np = _numpy_or_none()
     if np is None:
         rows = [list(row[:results]) for row in outputs]
-        return [row[0] for row in rows] if recording.result is None else [build(recording.result, iter(r)) for r in rows]
+        return (
+            [row[0] for row in rows] if recording.result is None else [build(recording.result, iter(r)) for r in rows]
+        )
     table = np.asarray(outputs, dtype=float)[:, :results]
     return _stacked(recording.result, table, [0])
 
@@ -539,5 +567,3 @@ class CompiledProgram:
         if backend in _EXTRA:
             _require(backend)
         return self._step._runner(self._recording, backend).source()  # type: ignore[no-any-return]
-
-

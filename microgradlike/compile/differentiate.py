@@ -29,7 +29,7 @@ def batched_slots(program: Program, inputs: int) -> bytearray:
     flags = bytearray(program.inputs + len(program))
     flags[:inputs] = b"\1" * inputs
     for k, (row, args) in enumerate(zip(program.rows, program.args, strict=True)):
-        if row is not ROW_MEAN and any([type(a) is int and flags[a] for a in args]):
+        if row is not ROW_MEAN and any(type(a) is int and flags[a] for a in args):
             flags[program.inputs + k] = 1
     return flags
 
@@ -61,7 +61,7 @@ def gradient_program(program: Program, inputs: int, native: Collection[str], exa
     active = bytearray(len(values))
     active[inputs:first] = b"\1" * (first - inputs)
     for k, args in enumerate(program.args):
-        active[first + k] = any([type(a) is int and active[a] for a in args])
+        active[first + k] = any(type(a) is int and active[a] for a in args)
     parts: list[list[Any] | None] = [None] * len(values)
     if type(root) is int and active[root]:
         parts[root] = [1.0]
@@ -129,7 +129,7 @@ class _Flags:
         flags, tape = self.flags, self.tape
         for k in range(len(flags) - tape.inputs, len(tape.rows)):
             args = tape.args[k]
-            flags.append(tape.rows[k] is not ROW_MEAN and any([type(a) is int and flags[a] for a in args]))
+            flags.append(tape.rows[k] is not ROW_MEAN and any(type(a) is int and flags[a] for a in args))
         return bool(flags[x.index])
 
 

@@ -108,9 +108,7 @@ class Rows:
 
     def chosen(self, which: list[int]) -> Rows:
         """Some of the examples."""
-        blocks = [
-            block[which] if hasattr(block, "tolist") else [block[i] for i in which] for block in self.blocks
-        ]
+        blocks = [block[which] if hasattr(block, "tolist") else [block[i] for i in which] for block in self.blocks]
         return Rows(len(which), self.signature, blocks)
 
 

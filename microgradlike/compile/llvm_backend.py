@@ -20,7 +20,7 @@ from .inputs import Rows
 from .llvm_engine import engine, prototypes
 from .llvm_text import LANES, REGISTERS
 from .numpy_backend import NumpyRunner, Tile, _calls, _results, _sums_of
-from .vectorise import BODY, POST, PRE, REDUCE, U, V, Instruction, Operand, Plan
+from .vectorise import BODY, POST, PRE, REDUCE, Instruction, Operand, Plan, U, V
 
 __all__ = ["LlvmRunner", "Native"]
 
@@ -450,5 +450,3 @@ def _pool() -> ThreadPoolExecutor:
             _pools.clear()
             pool = _pools[os.getpid()] = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="microgradlike")
         return pool
-
-

@@ -8,6 +8,8 @@ descriptions there are, so long programs compile no longer than short ones.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .llvm_text import LANES, Function, kind
 
 __all__ = ["DRIVER", "kernel"]
@@ -20,11 +22,12 @@ def kernel(name: str) -> Function:
     """The kernel of this name: its kind, then what distinguishes it, separated by dots."""
     what, *rest = name.split(".")
     f = Function(f'"{name}"', ARGUMENTS)
-    {
+    kinds: dict[str, Callable[..., None]] = {
         "rows": _rows, "shared": _shared, "product": _product, "pairs": _pairs, "rowdot": _rowdot, "rowsum": _rowsum,
         "rowsof": _reduce_rows, "sharedof": _reduce_shared, "matrix": _matrix, "dots": _dots, "take": _take, "fold": _fold,
         "scatter": _scatter,
-    }[what](f, *rest)  # fmt: skip
+    }  # fmt: skip
+    kinds[what](f, *rest)
     return f
 
 
@@ -39,7 +42,7 @@ def _rows(f: Function, name: str, kinds: str) -> None:
     tables = [f.new(f"inttoptr i64 {x} to ptr") if c != "c" else x for x, c in zip(fields, kinds, strict=True)]
     splats = [f.splat(x, LANES) if c == "c" else "" for x, c in zip(tables, kinds, strict=True)]
     i = f.begin("0", n)
-    bases = []
+    bases: list[str] = []
     for x, c, constant in zip(tables, kinds, splats, strict=True):
         if c == "c":
             bases.append(constant)
@@ -48,8 +51,10 @@ def _rows(f: Function, name: str, kinds: str) -> None:
             bases.append(f.at("%V", offset) if c == "v" else f.splat(f.load(f.at("%U", offset)), LANES))
     row = f.at("%V", f.plus(out, f.times(i.counter, step)))
     b = f.begin("0", "%T", LANES)
-    x = [f.load(f.at(base, b.counter), LANES) if c == "v" else base for base, c in zip(bases, kinds, strict=True)]
-    f.store(f.operation(name, LANES, *x), f.at(row, b.counter), LANES)
+    operands = [
+        f.load(f.at(base, b.counter), LANES) if c == "v" else base for base, c in zip(bases, kinds, strict=True)
+    ]
+    f.store(f.operation(name, LANES, *operands), f.at(row, b.counter), LANES)
     f.end(b)
     f.end(i)
 
@@ -72,15 +77,15 @@ def _shared(f: Function, name: str, kinds: str) -> None:
     splats = [f.splat(x, LANES) if c in "bc" else "" for x, c in zip(bases, kinds, strict=True)]
     for lanes, start, stop in ((LANES, "0", wide), (1, wide, n)):
         i = f.begin(start, stop, lanes)
-        x = []
+        operands = []
         for base, c, constant in zip(bases, kinds, splats, strict=True):
             if c == "s":
-                x.append(f.load(f.at(base, i.counter), lanes))
+                operands.append(f.load(f.at(base, i.counter), lanes))
             elif c == "g":
-                x.append(_gathered(f, base, i.counter, lanes))
+                operands.append(_gathered(f, base, i.counter, lanes))
             else:
-                x.append(base if lanes == 1 else constant)
-        f.store(f.operation(name, lanes, *x), f.at(target, i.counter), lanes)
+                operands.append(base if lanes == 1 else constant)
+        f.store(f.operation(name, lanes, *operands), f.at(target, i.counter), lanes)
         f.end(i)
 
 
@@ -142,7 +147,7 @@ def _reduce_shared(f: Function, name: str, how: str) -> None:
     f.end(i)
 
 
-def _reduction(f: Function, name: str, k: str, at, lanes: int) -> str:  # type: ignore[no-untyped-def]
+def _reduction(f: Function, name: str, k: str, at: Callable[[str], str], lanes: int) -> str:
     t = kind(lanes)
     if name == "sum":
         j = f.begin("1", k, 1, [(t, at("0"))])
@@ -232,7 +237,8 @@ def _rowdot(f: Function, rows: str, columns: str) -> None:
     whole = f.new(f"and i64 %T, -{lanes}")
     c = f.begin("0", m)
     r = f.begin("0", n)
-    corner = f.plus(out, f.plus(f.times(f.times(c.counter, str(width)), across), f.times(f.times(r.counter, str(height)), along)))
+    line, place = f.times(f.times(c.counter, str(width)), across), f.times(f.times(r.counter, str(height)), along)
+    corner = f.plus(out, f.plus(line, place))
     cells = []
     for q in range(width):
         line = f.plus(corner, f.times(across, str(q)))
@@ -354,12 +360,15 @@ def _dots(f: Function, how: str) -> None:
     """
     n, k, left, right, out = (f.field("%d", j) for j in range(5))
     bases = [f.new(f"inttoptr i64 {x} to ptr") if c == "g" else x for x, c in zip((left, right), how, strict=True)]
-    strides = [(f.field("%d", 5 + 2 * s), f.field("%d", 6 + 2 * s)) if c == "s" else ("", "") for s, c in enumerate(how)]
+    strides = [[f.field("%d", 5 + 2 * side + j) if c == "s" else "" for j in range(2)] for side, c in enumerate(how)]
     target = f.at("%U", out)
     i = f.begin("0", n)
     mine = []
     for base, c, (step, _) in zip(bases, how, strides, strict=True):
-        mine.append(f.at(base, f.times(i.counter, k)) if c == "g" else f.at("%U", f.plus(base, f.times(i.counter, step))))
+        if c == "g":
+            mine.append(f.at(base, f.times(i.counter, k)))
+        else:
+            mine.append(f.at("%U", f.plus(base, f.times(i.counter, step))))
 
     def at(side: int, j: str) -> str:
         if how[side] == "g":

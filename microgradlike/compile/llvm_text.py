@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import Any
 
 __all__ = ["LANES", "REGISTERS", "Function", "Loop", "hexadecimal"]
 
@@ -36,10 +35,15 @@ def hexadecimal(x: float) -> str:
 class Loop:
     """A loop that is being written: its counter, and the values it carries from turn to turn."""
 
-    __slots__ = ("carried", "counter", "head", "latch_line", "out", "step", "types")
+    __slots__ = ("carried", "counter", "head", "line", "step", "types")
 
-    def __init__(self) -> None:
-        self.out: list[str] = []
+    def __init__(self, number: int, step: int, line: int, types: list[str]) -> None:
+        self.counter = f"%i{number}"
+        self.head = f"head{number}"
+        self.carried = [f"%c{number}_{k}" for k in range(len(types))]
+        self.step = step
+        self.line = line  # of the phi nodes, which are written when the loop is closed
+        self.types = types
 
 
 class Function:
@@ -111,18 +115,12 @@ class Function:
     # ── loops ───────────────────────────────────────────────────────────────────────────────────
     def begin(self, start: str, stop: str, step: int = 1, carried: list[tuple[str, str]] | None = None) -> Loop:
         """Open `for counter in range(start, stop, step)`; `carried` are (type, initial value)."""
-        loop = Loop()
         self.count += 1
-        n = self.count
-        before, loop.head, body = self.block, f"head{n}", f"body{n}"
-        self.do(f"br label %{loop.head}")
-        self.lines.append(f"{loop.head}:")
-        loop.counter, loop.step = f"%i{n}", step
-        loop.latch_line = len(self.lines)
-        self.lines.append(f"{before}|{start}")  # the phi nodes, written when the loop is closed
-        loop.types = [t for t, _ in carried or []]
-        loop.carried = [f"%c{n}_{k}" for k in range(len(loop.types))]
-        self.lines += [f"{before}|{x}" for _, x in carried or []]
+        n, before, body = self.count, self.block, f"body{self.count}"
+        self.do(f"br label %head{n}")
+        self.lines.append(f"head{n}:")
+        loop = Loop(n, step, len(self.lines), [t for t, _ in carried or []])
+        self.lines += [f"{before}|{start}", *(f"{before}|{x}" for _, x in carried or [])]
         test = self.new(f"icmp slt i64 {loop.counter}, {stop}")
         self.do(f"br i1 {test}, label %{body}, label %exit{n}")
         self.lines.append(f"{body}:")
@@ -136,10 +134,8 @@ class Function:
         self.do(f"br label %{loop.head}")
         names = [loop.counter, *loop.carried]
         for k, (t, new) in enumerate(zip(["i64", *loop.types], [following, *(values or [])], strict=True)):
-            before, initial = self.lines[loop.latch_line + k].split("|")
-            self.lines[loop.latch_line + k] = (
-                f"  {names[k]} = phi {t} [ {initial}, %{before} ], [ {new}, %{self.block} ]"
-            )
+            before, initial = self.lines[loop.line + k].split("|")
+            self.lines[loop.line + k] = f"  {names[k]} = phi {t} [ {initial}, %{before} ], [ {new}, %{self.block} ]"
         self.lines.append(f"exit{n}:")
         self.block = f"exit{n}"
         return loop.carried

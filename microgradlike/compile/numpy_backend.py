@@ -12,7 +12,7 @@ from ..program import Program
 from .differentiate import forward_program, gradient_program
 from .inputs import Rows
 from .numpy_functions import ELEMENTWISE, NATIVE
-from .vectorise import BODY, POST, PRE, REDUCE, U, Instruction, Operand, Plan, vectorise
+from .vectorise import BODY, POST, PRE, REDUCE, Instruction, Operand, Plan, U, vectorise
 
 __all__ = ["NumpyRunner", "Tile"]
 
@@ -82,7 +82,7 @@ def _calls(i: Instruction, tile: Tile) -> list[Callable[[], Any]]:
 
 def _dot(i: Instruction, tile: Tile, target: Any, calls: list[Callable[[], Any]]) -> Callable[[], Any]:
     a_operand, b_operand = i.operands
-    blocks, rows, k = a_operand.index.shape
+    blocks, rows, _ = a_operand.index.shape
     columns = b_operand.index.shape[1]
     a, b = _view(tile, a_operand, False, calls), _view(tile, b_operand, False, calls)
     if i.phase != BODY:
@@ -160,6 +160,7 @@ def _take(i: Instruction, tile: Tile, target: Any, calls: list[Callable[[], Any]
     rows = np.arange(count)
 
     if i.phase != BODY:
+
         def one() -> None:
             target[:] = base[slots[rows, np.asarray(k).astype(np.int64)]]
 
@@ -292,7 +293,7 @@ def _sums_of(plan: Plan) -> Any:
 
 
 def _results(plan: Plan, u: Any) -> tuple[float, Any]:
-    where = getattr(plan, "where", None)
+    where = plan.where
     if where is None:
         slots = np.array([-1 if isinstance(o, float) else o[1] for o in plan.outputs], np.int64)
         fixed = np.array([o if isinstance(o, float) else 0.0 for o in plan.outputs])

@@ -16,7 +16,10 @@ Function = Callable[..., Any]
 
 
 def _ufunc(ufunc: Any) -> Function:
-    return lambda out, *xs: ufunc(*xs, out)
+    def call(out: Any, *xs: Any) -> None:
+        ufunc(*xs, out)
+
+    return call
 
 
 def _python(name: str) -> Function:

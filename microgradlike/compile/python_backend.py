@@ -198,7 +198,7 @@ def _active(program: Program, inputs: int) -> bytearray:
     active = bytearray(program.inputs + len(program))
     active[inputs : program.inputs] = b"\1" * (program.inputs - inputs)
     for k, args in enumerate(program.args):
-        active[program.inputs + k] = any([type(a) is int and active[a] for a in args])
+        active[program.inputs + k] = any(type(a) is int and active[a] for a in args)
     return active
 
 

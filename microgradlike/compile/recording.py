@@ -95,11 +95,11 @@ class _Observer:
         if threading.get_ident() == self.thread:
             self.tests.append((left, relation, right, outcome))
 
-    def data_read(self, v: Value) -> None:
+    def data_read(self, _v: Value) -> None:
         if threading.get_ident() == self.thread and (line := _user_line()):
             self.read.append(line)
 
-    def assigned(self, v: Value) -> None:
+    def assigned(self, _v: Value) -> None:
         if threading.get_ident() == self.thread:
             self.mutated.append(_user_line() or "this package")
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..engine import Value
-from .compiled import Compiled, _data, _fields, _native_engine, find_llvm, find_numpy
+from ..engine import compiled as native_engine
+from .compiled import Compiled, _data, _fields, find_llvm, find_numpy
 
 __all__ = ["Training"]
 
@@ -100,7 +101,7 @@ class Training:
         if self._native is not None:
             self._native.pull()
         numbers = self._theta.tolist() if self._arrays else [float(x) for x in self._theta]
-        if _native_engine:
+        if native_engine:
             for v, x in zip(self.parameters, numbers, strict=True):
                 v.data = x
         else:
@@ -110,7 +111,7 @@ class Training:
 class _NativeSteps:
     """Native code does it all: parameters in, sweep, rule. Results go to a second set of vectors, taken over if all is finite."""
 
-    def __init__(self, training: Training, program: Any, address: int, coefficients: int) -> None:
+    def __init__(self, training: Training, address: int, coefficients: int) -> None:
         import numpy as np
 
         self.np = np
@@ -145,7 +146,7 @@ class _NativeSteps:
         text = update_text("update", program, len(optimizer.state))
         name = "update." + hashlib.sha256(text.encode()).hexdigest()[:24]
         address = engine().function(update_text(name, program, len(optimizer.state)), name, True)
-        return _NativeSteps(training, program, address, len(c))
+        return _NativeSteps(training, address, len(c))
 
     @property
     def theta(self) -> Any:
@@ -187,7 +188,9 @@ class _NativeSteps:
             if code.others is not None:
                 native.u[code.others] = _data(code.fixed)
             if rows.count == 1:
-                native.u[native.plan.inputs] = arrays[0][0] if len(arrays) == 1 else self.np.concatenate([a[0] for a in arrays])
+                native.u[native.plan.inputs] = (
+                    arrays[0][0] if len(arrays) == 1 else self.np.concatenate([a[0] for a in arrays])
+                )
                 native.shared_part(native.pre)
             else:
                 native.shared_part(native.pre)

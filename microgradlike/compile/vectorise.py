@@ -118,6 +118,7 @@ class Plan:
         self.parameters: Any = None
         self.outputs: list[Any] = []
         self.single = False
+        self.where: Any = None  # the outputs' slots as arrays, made when first asked for
 
     def __len__(self) -> int:
         return len(self.instructions)
@@ -351,7 +352,7 @@ class _Layout:
                 if type(a) is int and a >= self.first and phase[a] == here and level[a] >= depth:
                     depth = level[a] + 1
             phase[i], level[i] = here, depth
-            groups[here, depth, name, *self._kind(i, name, args)].append(i)
+            groups[(here, depth, name, *self._kind(i, name, args))].append(i)
         return sorted(groups.items(), key=lambda item: (item[0][0], item[0][1]))
 
     def _order(self) -> list[int]:
@@ -427,10 +428,10 @@ class _Layout:
 
     def _operand(self, nodes: list[Node], shape: tuple[int, ...]) -> Any:
         """Where these nodes lie."""
-        if all([type(a) is float for a in nodes]) and len({a.hex() for a in nodes}) == 1:
+        if all(type(a) is float for a in nodes) and len({a.hex() for a in nodes}) == 1:
             if len(shape) == 1:
                 return nodes[0]
-        elif any([type(a) is float for a in nodes]) and len(shape) == 1:
+        elif any(type(a) is float for a in nodes) and len(shape) == 1:
             start = self._take(U, len(nodes))  # a vector of constants
             self.fixed.extend([(start + i, a) for i, a in enumerate(nodes)])
             return Operand(U, np.arange(start, start + len(nodes)))
@@ -529,7 +530,7 @@ class _Layout:
 
 
 def _grid(edges: list[tuple[int, int, int]]) -> dict[tuple[int, int], list[Any]]:
-    """Edges (row, column, node) as complete blocks {(rows, columns): [(rows, columns, cells)]}: every row with every column."""
+    """Edges (row, column, node) as blocks where every row meets every column: {shape: [(rows, columns, cells)]}."""
     meets: dict[int, list[int]] = defaultdict(list)
     cell: dict[tuple[int, int], int] = {}
     for row, column, node in edges:
@@ -539,6 +540,6 @@ def _grid(edges: list[tuple[int, int, int]]) -> dict[tuple[int, int], list[Any]]
     for row, columns in meets.items():
         together[frozenset(columns)].append(row)
     blocks: dict[tuple[int, int], list[Any]] = defaultdict(list)
-    for columns, rows in together.items():
-        blocks[len(rows), len(columns)].append((rows, list(columns), cell))
+    for shared, rows in together.items():
+        blocks[len(rows), len(shared)].append((rows, list(shared), cell))
     return blocks
