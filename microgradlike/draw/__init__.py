@@ -1,4 +1,4 @@
-"""Pictures of computation graphs: `draw`, `step_through`, `label`. The public names; how each is made is in the files beside.
+"""Pictures of computation graphs: `draw`, `step_through`, `label`. The public names; the files beside do the work.
 
 graph.py reads Values into lists, fold.py decides which share a card, scene.py says what is on the cards and
 edges, layout.py where they go, paint.py what they look like; svg.py, png.py, pdf.py, dot.py, mermaid.py,

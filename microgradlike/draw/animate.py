@@ -48,11 +48,22 @@ def _at(scene: Scene, state: dict[tuple[object, ...], str], step: Step, title: s
     cards = []
     for i, card in enumerate(scene.cards):
         lines = [
-            replace(line, value=state["line-value", i, k], gradient=state["line-gradient", i, k]) for k, line in enumerate(card.lines)
+            replace(line, value=state["line-value", i, k], gradient=state["line-gradient", i, k])
+            for k, line in enumerate(card.lines)
         ]  # fmt: skip
         active = lit if i in step.cards else ""
         known = state["value", i] != "?" or bool(lines and lines[0].value != "?")
-        cards.append(replace(card, value=state["value", i], gradient=state["gradient", i], lines=lines, active=active, dimmed=not known, tooltip=""))
+        cards.append(
+            replace(
+                card,
+                value=state["value", i],
+                gradient=state["gradient", i],
+                lines=lines,
+                active=active,
+                dimmed=not known,
+                tooltip="",
+            )
+        )
     edges = []
     for j, edge in enumerate(scene.edges):
         keys = {"derivative": "local", "sent": "sent"}
@@ -65,16 +76,25 @@ def _with_sentence(painter: Painter, step: Step, wide: float, room: int) -> Canv
     canvas = painter.canvas()
     colour = "gradient" if step.phase == "backward" else "value" if step.phase == "forward" else "ink"
     texts: list[Shape] = [
-        Text(SIDE, canvas.height + 8 + 18 * k, line, 13, colour, name="sentence") for k, line in enumerate(wrapped(visible(step.text), 13, wide))
+        Text(SIDE, canvas.height + 8 + 18 * k, line, 13, colour, name="sentence")
+        for k, line in enumerate(wrapped(visible(step.text), 13, wide))
     ]
     sentence = Mark(texts, "sentence")
-    return Canvas(max(canvas.width, round(wide + 2 * SIDE)), canvas.height + 18 * room + 10, [*canvas.shapes, sentence], canvas.title, canvas.description)
+    return Canvas(
+        max(canvas.width, round(wide + 2 * SIDE)),
+        canvas.height + 18 * room + 10,
+        [*canvas.shapes, sentence],
+        canvas.title,
+        canvas.description,
+    )
 
 
 def animated_svg(film: StepThrough, seconds: float) -> str:
     """The steps as an SVG that plays in a loop; where animation is off, it shows the last step."""
     _positive(seconds)
-    variants: dict[tuple[int, int], list[tuple[Shape, list[int]]]] = {}  # (picture, place) → what is there, at which steps
+    variants: dict[
+        tuple[int, int], list[tuple[Shape, list[int]]]
+    ] = {}  # (picture, place) → what is there, at which steps
     count, tall, wide = 0, 0.0, 0.0
     canvas = Canvas(0, 0, [], "", "")
     for k, (picture, canvas) in enumerate(frames(film)):
@@ -100,10 +120,9 @@ def animated_svg(film: StepThrough, seconds: float) -> str:
     length = seconds * count
     css = [".m{visibility:hidden}.m.end{visibility:visible}"]
     for steps, name in rules.items():
-        stops = []
-        for k in range(count):
-            if k == 0 or (k in steps) != (k - 1 in steps):
-                stops.append(f"{100 * k / count:.4f}%{{visibility:{'visible' if k in steps else 'hidden'}}}")
+        there = set(steps)
+        changes = [k for k in range(count) if k == 0 or (k in there) != (k - 1 in there)]
+        stops = [f"{100 * k / count:.4f}%{{visibility:{'visible' if k in there else 'hidden'}}}" for k in changes]
         css.append(f"@keyframes {name}{{{''.join(stops)}}}.{name}{{animation:{name} {length:g}s step-end infinite}}")
     css.append("@media (prefers-reduced-motion:reduce){.m{animation:none}}")
     return drawn.replace("</style>", "".join(css) + "</style>", 1)
@@ -115,7 +134,9 @@ def animated_gif(film: StepThrough, seconds: float, scale: float) -> bytes:
     try:
         from PIL import Image
     except ImportError:
-        raise ImportError('GIF needs Pillow: `pip install "microgradlike[animation]"`; an animated .svg needs nothing') from None
+        raise ImportError(
+            'GIF needs Pillow: `pip install "microgradlike[animation]"`; an animated .svg needs nothing'
+        ) from None
     theme = DARK if film.theme == "dark" else LIGHT
     pictures = []
     for _, canvas in frames(film):
@@ -129,7 +150,9 @@ def animated_gif(film: StepThrough, seconds: float, scale: float) -> bytes:
         sheets.append(sheet.quantize(128))
     out = io.BytesIO()
     durations = [round(1000 * seconds)] * (len(sheets) - 1) + [round(2500 * seconds)]
-    sheets[0].save(out, format="GIF", save_all=True, append_images=sheets[1:], duration=durations, loop=0, optimize=True)
+    sheets[0].save(
+        out, format="GIF", save_all=True, append_images=sheets[1:], duration=durations, loop=0, optimize=True
+    )
     return out.getvalue()
 
 

@@ -24,12 +24,18 @@ def digraph(scene: Scene, theme: Theme, direction: str = "LR") -> graphviz.Digra
     try:
         import graphviz
     except ImportError:
-        raise ImportError("to_graphviz needs the graphviz package: `pip install graphviz`; to_dot() gives the text without it") from None
+        raise ImportError(
+            "to_graphviz needs the graphviz package: `pip install graphviz`; to_dot() gives the text without it"
+        ) from None
     graph = graphviz.Digraph("computation")
-    graph.attr(rankdir=direction, bgcolor=theme.paper, nodesep="0.25", ranksep="0.5", fontname=FONT, fontcolor=theme.ink)
+    graph.attr(
+        rankdir=direction, bgcolor=theme.paper, nodesep="0.25", ranksep="0.5", fontname=FONT, fontcolor=theme.ink
+    )
     if scene.title or scene.caption:
         lines = [f"<b>{_html(scene.title)}</b>"] if scene.title else []
-        graph.attr(label=f"<{'<br/>'.join([*lines, *map(_html, scene.caption)])}>", labelloc="t" if scene.title else "b")
+        graph.attr(
+            label=f"<{'<br/>'.join([*lines, *map(_html, scene.caption)])}>", labelloc="t" if scene.title else "b"
+        )
     graph.attr("node", shape="plain", fontname=FONT, fontsize="11", fontcolor=theme.ink)
     graph.attr("edge", fontname=FONT, fontsize="10", color=theme.line, fontcolor=theme.muted, arrowsize="0.7")
     bands: dict[str, Any] = {}
@@ -72,7 +78,8 @@ def _card(card: Card, theme: Theme) -> str:
         paper, border = theme.output_paper, theme.output_line
     head = f'<tr><td colspan="3" bgcolor="{paper}" cellpadding="4"><b>{_html(card.head)}</b></td></tr>'
     if card.note:
-        head += f'<tr><td colspan="3" bgcolor="{paper}"><font color="{theme.muted}" point-size="9">{_html(card.note)}</font></td></tr>'
+        note = f'<font color="{theme.muted}" point-size="9">{_html(card.note)}</font>'
+        head += f'<tr><td colspan="3" bgcolor="{paper}">{note}</td></tr>'
 
     def cell(text: str, colour: str, paper: str, align: str, bold: bool = True) -> str:
         inner = f'<font color="{colour}">{_html(text) or " "}</font>'
@@ -80,23 +87,25 @@ def _card(card: Card, theme: Theme) -> str:
 
     rows = ""
     if card.lines:
-        rows = f"<tr>{cell('', theme.ink, theme.card, 'left', False)}{cell('value', theme.value, theme.card, 'right', False)}"
-        rows += f"{cell('gradient', theme.gradient, theme.card, 'right', False)}</tr>"
+        titles = (("", theme.ink), ("value", theme.value), ("gradient", theme.gradient))
+        rows = f"<tr>{''.join(cell(text, colour, theme.card, 'right', False) for text, colour in titles)}</tr>"
         for line in card.lines:
             back = theme.parameter_paper if line.kind == "parameter" else theme.card
             name = cell(line.name, theme.ink, back, "left", line.kind == "output")
-            rows += f"<tr>{name}{cell(line.value, theme.value, back, 'right')}{cell(line.gradient, theme.gradient, back, 'right')}</tr>"
+            numbers = ((line.value, theme.value), (line.gradient, theme.gradient))
+            rows += f"<tr>{name}{''.join(cell(text, colour, back, 'right') for text, colour in numbers)}</tr>"
     else:
         for name, text, colour, back in (
             ("value", card.value, theme.value, theme.value_paper),
             (card.gradient_name, card.gradient, theme.gradient, theme.gradient_paper),
         ):
             label = f'<td align="left" bgcolor="{back}"><font color="{colour}" point-size="9">{_html(name)}</font></td>'
-            value = f'<td colspan="2" align="right" bgcolor="{back}"><b><font color="{colour}">{_html(text)}</font></b></td>'
-            rows += f"<tr>{label}{value}</tr>"
+            value = f'<b><font color="{colour}">{_html(text)}</font></b>'
+            rows += f'<tr>{label}<td colspan="2" align="right" bgcolor="{back}">{value}</td></tr>'
     rounded = ' style="rounded"' if card.kind == "input" else ""
     width = 2 if card.output else 1
-    return f'<table border="{width}" color="{border}" cellborder="0" cellspacing="0" cellpadding="3"{rounded}>{head}{rows}</table>'
+    frame = f'border="{width}" color="{border}" cellborder="0" cellspacing="0" cellpadding="3"{rounded}'
+    return f"<table {frame}>{head}{rows}</table>"
 
 
 def _wire(edge: Edge, theme: Theme) -> dict[str, str]:
@@ -124,12 +133,23 @@ def run_dot(source: str, format: str, options: Sequence[str] = (), seconds: floa
     program = shutil.which("dot")
     cure = "the built-in layout needs no program: leave out engine='dot' (or say engine='layered')"
     if program is None:
-        raise FileNotFoundError(f"engine='dot' needs the program `dot` of Graphviz, which is not on the PATH (https://graphviz.org/download); {cure}")
+        raise FileNotFoundError(
+            "engine='dot' needs the program `dot` of Graphviz, which is not on the PATH "
+            f"(https://graphviz.org/download); {cure}"
+        )
     try:
-        done = subprocess.run([program, f"-T{format}", *options], input=source.encode("utf-8"), capture_output=True, timeout=seconds, check=False)
+        done = subprocess.run(
+            [program, f"-T{format}", *options],
+            input=source.encode("utf-8"),
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         raise TimeoutError(f"`dot` did not finish within {seconds:g} s; {cure}") from None
     if done.returncode != 0:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise RuntimeError(f"`dot` failed with exit code {done.returncode}: {said[0] if said else 'it said nothing'}; {cure}")
+        raise RuntimeError(
+            f"`dot` failed with exit code {done.returncode}: {said[0] if said else 'it said nothing'}; {cure}"
+        )
     return done.stdout

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from ..engine import Value
 from ..files import write_atomically
 from . import theme as themes
-
 from .fold import DETAILS, fold
 from .graph import Graph
 from .paint import paint
@@ -77,10 +76,10 @@ def draw(
         >>> J.label = "J"
         >>> J.backward()
         >>> print(draw(J))
-                       value   gradient   local
-        J = a × b          6          1
-        ├─ a               2          3     × 3
-        └─ b               3          2     × 2
+                    value   gradient   local
+        J = a × b       6          1
+        ├─ a            2          3     × 3
+        └─ b            3          2     × 2
     """
     _known("theme", theme, THEMES)
     _known("detail", detail, DETAILS)
@@ -115,7 +114,9 @@ class Drawing:
     `save` writes any format; in a notebook it shows itself; `print` gives a text tree.
     """
 
-    def __init__(self, scene: Scene, theme: str = "light", direction: str = "LR", engine: str = "layered", digits: int = 4) -> None:
+    def __init__(
+        self, scene: Scene, theme: str = "light", direction: str = "LR", engine: str = "layered", digits: int = 4
+    ) -> None:
         self.scene = scene
         self.theme = theme
         self.direction = direction
@@ -215,7 +216,9 @@ class Drawing:
             ".gv": self.to_dot, ".mmd": self.to_mermaid, ".html": self.to_html, ".txt": lambda: str(self) + "\n",
         }  # fmt: skip
         if suffix not in makers:
-            raise ValueError(f"cannot save {str(path)!r}: end its name in one of {' '.join(FORMATS)}, not {suffix or 'nothing'!r}")
+            raise ValueError(
+                f"cannot save {str(path)!r}: end its name in one of {' '.join(FORMATS)}, not {suffix or 'nothing'!r}"
+            )
         made = makers[suffix]()
         return write_atomically(path, made)
 
@@ -223,7 +226,9 @@ class Drawing:
     def _repr_svg_(self) -> str:
         return self.to_svg()
 
-    def _repr_mimebundle_(self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None) -> dict[str, Any]:
+    def _repr_mimebundle_(
+        self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None
+    ) -> dict[str, Any]:
         makers: dict[str, Callable[[], Any]] = {"image/svg+xml": self.to_svg, "text/plain": lambda: str(self)}
         if include is not None and "image/png" in include:
             makers["image/png"] = self.to_png
@@ -266,7 +271,11 @@ def roots_of(target: Any, inputs: Sequence[Any] = ()) -> list[Value]:
 def _as_values(function: Any, inputs: Sequence[Any]) -> list[Any]:
     """Numbers among the inputs as Values named after the arguments of `function`."""
     try:
-        parameters = [p for p in inspect.signature(function).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        parameters = [
+            p
+            for p in inspect.signature(function).parameters.values()
+            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
         names = [p.name for p in parameters]
     except (TypeError, ValueError):
         names = []

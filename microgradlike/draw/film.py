@@ -73,11 +73,16 @@ def step_through(
         ...     w.grad = 0.0
         ...     loss.backward()
         ...     w.data -= 0.25 * w.grad
-        >>> print(film.steps[-1].text)
-        Chain rule, loss → w: ∂loss/∂loss · ∂loss/∂w = 1 × 0.25 = 0.25. A second path reaches w, and contributions add: ∂loss/∂w = 0.25 + 0.25 = 0.5. Every gradient is known.
+        >>> print(film.steps[2].text)
+        Forward: loss = w × w = 0.5 × 0.5 = 0.25.
+        >>> print(film.steps[6].text)
+        Update: each parameter moves against its gradient, w ← w − 0.25 · ∂loss/∂w: w: 0.5 − 0.25 × 1 = 0.25.
     """
-    film = StepThrough(detail=detail, title=title, theme=theme, direction=direction, max_nodes=max_nodes, inside=inside, digits=digits)
-    for loss in [losses] if isinstance(losses, Value) else losses:
+    film = StepThrough(
+        detail=detail, title=title, theme=theme, direction=direction, max_nodes=max_nodes, inside=inside, digits=digits
+    )
+    several: Iterable[Value] = [losses] if isinstance(losses, Value) else losses
+    for loss in several:
         film.add(loss)
     return film
 
@@ -106,12 +111,15 @@ class StepThrough:
             GraphError: a leaf was assigned after loss was computed.
         """
         if not isinstance(loss, Value):
-            raise TypeError(f"step_through takes a Value, or one for each step of a training loop; not {type(loss).__name__}: {loss!r:.60}")
+            raise TypeError(
+                "step_through takes a Value, or one for each step of a training loop; "
+                f"not {type(loss).__name__}: {loss!r:.60}"
+            )
         graph = Graph([loss], inside=self.inside)
         if graph.stale:
             raise GraphError(
-                "a leaf was assigned after this loss was computed, so its numbers are gone: record each pass before the update, "
-                "with film = step_through() before the loop and film.add(loss) in it"
+                "a leaf was assigned after this loss was computed, so its numbers are gone: record each pass before "
+                "the update, with film = step_through() before the loop and film.add(loss) in it"
             )
         graph.sweep()
         self._graphs.append(graph)
@@ -127,7 +135,11 @@ class StepThrough:
         for k, graph in enumerate(self._graphs):
             folding = fold(graph, self.detail, self.max_nodes)
             shown = scene(graph, folding, digits=self.digits)
-            shape = (graph.rows, [tuple(x if type(x) is int else repr(x) for x in operands) for operands in graph.operands], graph.labels)
+            shape = (
+                graph.rows,
+                [tuple(x if type(x) is int else repr(x) for x in operands) for operands in graph.operands],
+                graph.labels,
+            )
             if shape not in pictures:
                 pictures.append(shape)
             told = steps(graph, folding, shown, self.digits)
@@ -136,7 +148,11 @@ class StepThrough:
                 told[0].sentence = [("", "Forward again, with the new numbers.")]
                 result = max(i for i, step in enumerate(told) if step.phase == "forward")
                 was = self._graphs[k - 1].data[self._graphs[k - 1].roots[0]]
-                told[result].sentence += [("", " In the pass before it was "), ("value", number(was, self.digits)), ("", ".")]
+                told[result].sentence += [
+                    ("", " In the pass before it was "),
+                    ("value", number(was, self.digits)),
+                    ("", "."),
+                ]
                 if found[-1].picture == picture:
                     change = update(self._graphs[k - 1], graph, shown, self.digits, folding.group_of)
                     if change:
@@ -179,7 +195,9 @@ class StepThrough:
 
         more = letters(self.passes)
         pictures = [svg(painter.canvas(), LIGHT, roles=True, letters=more) for painter in self.painters()]
-        return stepping(self.title or f"Step by step: {self.loss_name}", pictures, self.passes, self.theme, self.loss_name)
+        return stepping(
+            self.title or f"Step by step: {self.loss_name}", pictures, self.passes, self.theme, self.loss_name
+        )
 
     def to_svg(self, seconds: float = 1.6) -> str:
         """The steps as an animated SVG that plays in a loop, each shown for `seconds`."""
@@ -209,12 +227,15 @@ class StepThrough:
             ".html": self.to_html, ".svg": self.to_svg, ".gif": self.to_gif, ".txt": lambda: str(self) + "\n",
         }  # fmt: skip
         if suffix not in makers:
-            raise ValueError(f"cannot save {str(path)!r}: end its name in one of {' '.join(FORMATS)}, not {suffix or 'nothing'!r}")
+            raise ValueError(
+                f"cannot save {str(path)!r}: end its name in one of {' '.join(FORMATS)}, not {suffix or 'nothing'!r}"
+            )
         return write_atomically(path, makers[suffix]())
 
     def _repr_html_(self) -> str:
         page = html.escape(self.to_html(), quote=True)
-        return f'<iframe srcdoc="{page}" style="width:100%;height:640px;border:0" title="{html.escape(self.title or "Step by step")}"></iframe>'
+        title = html.escape(visible(self.title or "Step by step"))
+        return f'<iframe srcdoc="{page}" style="width:100%;height:640px;border:0" title="{title}"></iframe>'
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/html": self._repr_html_(), "text/plain": repr(self)}

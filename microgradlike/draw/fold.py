@@ -84,11 +84,8 @@ def _single(graph: Graph, pills: bool) -> Folding:
     again = {v for v, users in enumerate(graph.users) if len(users) > MOST_USES and graph.rows[v] is None}
     notes = []
     if again:
-        notes.append(
-            "a value used many times is drawn again at each use"
-            if len(again) > 1
-            else f"{graph.labels[min(again)] or 'a value'} is used {len(graph.users[min(again)]):,} times and drawn again at each use"
-        )
+        count = "One leaf" if len(again) == 1 else f"{len(again):,} leaves"
+        notes.append(f"{count} used more than {MOST_USES} times: drawn again at each use")
     return Folding("full" if pills else "cards", groups, list(range(len(graph))), again, pills, notes)
 
 
@@ -97,7 +94,7 @@ _NUMBERED = re.compile(r"[^\W\d_]+(\d+(?:\.\d+)*)")  # w1.2.3: weight 3 of neuro
 
 
 def _path(label: str | None) -> tuple[str, ...]:
-    """Where in a model a parameter's label says it is, its own name last: ("layers", "0", "w[2]") or ("1", "2", "3")."""
+    """Where a parameter's label says it is, its own name last: ("layers", "0", "w[2]") or ("1", "2", "3")."""
     if label is None:
         return ()
     numbered = _NUMBERED.fullmatch(label)
@@ -113,7 +110,9 @@ def _place(labels: Sequence[str | None]) -> tuple[str, ...]:
         return paths[0][:-1]
     common = paths[0]
     for path in paths[1:]:
-        same = next((i for i, (a, b) in enumerate(zip(common, path, strict=False)) if a != b), min(len(common), len(path)))
+        same = next(
+            (i for i, (a, b) in enumerate(zip(common, path, strict=False)) if a != b), min(len(common), len(path))
+        )
         common = common[:same]
     return common
 
@@ -165,7 +164,11 @@ def _ends(graph: Graph, v: int, user: int, weighted: list[bool], is_parameter: l
         return True
     others = [x for x in graph.operands[user] if type(x) is int and x != v]
     kin = all(is_parameter[x] or weighted[x] for x in others)
-    if graph.labels[v] is not None and not (next_row.arity == 1 and row.arity != 1) and not (weighted[v] and others and kin):
+    if (
+        graph.labels[v] is not None
+        and not (next_row.arity == 1 and row.arity != 1)
+        and not (weighted[v] and others and kin)
+    ):
         return True
     if not weighted[v]:
         return False
@@ -194,7 +197,9 @@ def _neurons(graph: Graph) -> Folding:
     for v in range(n):
         if result[v] >= 0:
             members.setdefault(result[v], []).append(v)
-    users_of_leaf: list[set[int]] = [{result[u] for u in graph.users[v]} if graph.rows[v] is None else set() for v in range(n)]
+    users_of_leaf: list[set[int]] = [
+        {result[u] for u in graph.users[v]} if graph.rows[v] is None else set() for v in range(n)
+    ]
     group_of = [-1] * n
     inside: dict[int, list[int]] = {}
     cards: list[int] = []
@@ -231,7 +236,11 @@ def _neurons(graph: Graph) -> Folding:
         for u in group.nodes:
             group_of[u] = len(groups)
         groups.append(group)
-    notes = [f"{n:,} values drawn as {len(groups):,} cards: what serves one result alone is folded into its card"] if folded else []
+    notes = (
+        [f"{n:,} values drawn as {len(groups):,} cards: what serves one result alone is folded into its card"]
+        if folded
+        else []
+    )
     return Folding("neurons", groups, group_of, set(), len(groups) <= MOST_WITH_PILLS, notes)
 
 
@@ -263,7 +272,12 @@ def _layers(graph: Graph, most: int) -> Folding:
         return _stretches(graph, most)
     level: dict[int, int] = {}
     for end in sorted(cone_nodes):
-        before = [level[result[x]] for v in cone_nodes[end] for x in graph.operands[v] if type(x) is int and result[x] not in (-1, end)]
+        before = [
+            level[result[x]]
+            for v in cone_nodes[end]
+            for x in graph.operands[v]
+            if type(x) is int and result[x] not in (-1, end)
+        ]
         level[end] = max(before, default=-1) + 1
     keys: dict[tuple[object, ...], list[int]] = {}
     for end, nodes in cone_nodes.items():
@@ -280,7 +294,10 @@ def _layers(graph: Graph, most: int) -> Folding:
 
 
 def _grouped(
-    graph: Graph, keys: dict[tuple[object, ...], list[int]], cone_nodes: dict[int, list[int]], places: dict[int, tuple[str, ...]]
+    graph: Graph,
+    keys: dict[tuple[object, ...], list[int]],
+    cone_nodes: dict[int, list[int]],
+    places: dict[int, tuple[str, ...]],
 ) -> Folding:
     n = len(graph)
     group_of = [-1] * n
@@ -291,7 +308,9 @@ def _grouped(
             group.title = f"{len(ends):,} inputs"
         else:
             nodes = [v for end in ends for v in cone_nodes[end]]
-            weights = sorted({x for v in nodes for x in graph.operands[v] if type(x) is int and graph.kinds[x] == "parameter"})
+            weights = sorted(
+                {x for v in nodes for x in graph.operands[v] if type(x) is int and graph.kinds[x] == "parameter"}
+            )
             layer = _layer_name(places.get(ends[0], ()))
             alone = len(nodes) == 1 and not weights
             group = Group("operation" if alone else "layer", ends[-1], nodes, list(ends), weights)
@@ -307,7 +326,8 @@ def _grouped(
         for v in group.nodes:
             group_of[v] = len(groups)
         groups.append(group)
-    note = f"{n:,} values and {graph.edges:,} edges drawn as {len(groups):,} cards: values of the same layer or of the same kind share one"
+    what = f"{n:,} values and {graph.edges:,} edges drawn as {len(groups):,} cards"
+    note = f"{what}: values of the same layer, or of the same depth and kind, share one"
     return Folding("layers", groups, group_of, set(), False, [note])
 
 
@@ -315,7 +335,13 @@ def _pattern(graph: Graph, end: int) -> str:
     row = graph.rows[end]
     assert row is not None
     label = graph.labels[end]
-    return label if label is not None else row.expression(*["x", "y", "z"][: row.arity]) if row.arity and row.arity <= 3 else row.name
+    return (
+        label
+        if label is not None
+        else row.expression(*["x", "y", "z"][: row.arity])
+        if row.arity and row.arity <= 3
+        else row.name
+    )
 
 
 def _summary(graph: Graph, nodes: Iterable[int]) -> str:
@@ -349,7 +375,9 @@ def _stretches(graph: Graph, most: int) -> Folding:
     group_of = [-1] * n
     for v in range(n - 1, -1, -1):
         users = graph.users[v]
-        group_of[v] = bin_of_depth[depth[v]] if graph.rows[v] is not None else min((group_of[u] for u in users), default=0)
+        group_of[v] = (
+            bin_of_depth[depth[v]] if graph.rows[v] is not None else min((group_of[u] for u in users), default=0)
+        )
     roots = set(graph.roots)
     low, high = [deepest] * len(groups), [0] * len(groups)
     for v in range(n):
@@ -371,5 +399,6 @@ def _stretches(graph: Graph, most: int) -> Folding:
         group.title = f"{count:,} operations"
         leaves = len(group.nodes) - count - len(group.listed)
         group.subtitle = " · ".join([span, *([f"{leaves:,} inputs"] if leaves else []), _summary(graph, group.nodes)])
-    note = f"{n:,} values and {graph.edges:,} edges, {deepest:,} operations deep, drawn as {len(groups):,} stretches of the computation"
+    what = f"{n:,} values and {graph.edges:,} edges, {deepest:,} operations deep"
+    note = f"{what}, drawn as {len(groups):,} stretches of the computation"
     return Folding("layers", groups, group_of, set(), False, [note])

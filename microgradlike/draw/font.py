@@ -21,8 +21,9 @@ FOLDER = Path(__file__).parent / "fonts"
 FAMILY = "microgradlike Sans"
 FALLBACKS = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
 FOREIGN = (  # for what this font lacks: other scripts, emoji
-    "'Noto Sans CJK KR', 'Apple SD Gothic Neo', 'Malgun Gothic', 'Noto Sans KR', NanumGothic, 'Noto Sans CJK JP', 'Hiragino Sans', "
-    "'Yu Gothic', 'PingFang SC', 'Microsoft YaHei', 'Noto Sans', 'DejaVu Sans', 'Noto Color Emoji', 'Segoe UI Emoji', sans-serif"
+    "'Noto Sans CJK KR', 'Apple SD Gothic Neo', 'Malgun Gothic', 'Noto Sans KR', NanumGothic, 'Noto Sans CJK JP', "
+    "'Hiragino Sans', 'Yu Gothic', 'PingFang SC', 'Microsoft YaHei', 'Noto Sans', 'DejaVu Sans', 'Noto Color Emoji', "
+    "'Segoe UI Emoji', sans-serif"
 )
 MISSING = 1.0  # em, for a character that another font must draw: generous, so that the text fits its box
 
@@ -104,7 +105,9 @@ class Font:
         glyphs = [0, *(self.glyph_of[code] for code in codes)]
         source = self._tables
         long_offsets = struct.unpack_from(">h", source["head"], 50)[0]
-        loca = struct.unpack(f">{len(source['loca']) // (4 if long_offsets else 2)}{'L' if long_offsets else 'H'}", source["loca"])
+        loca = struct.unpack(
+            f">{len(source['loca']) // (4 if long_offsets else 2)}{'L' if long_offsets else 'H'}", source["loca"]
+        )
         unit = 1 if long_offsets else 2
         outlines = [source["glyf"][unit * loca[g] : unit * loca[g + 1]] for g in glyphs]
         outlines = [outline + bytes(-len(outline) % 4) for outline in outlines]
@@ -146,7 +149,9 @@ def embedded(regular: str, bold: str) -> tuple[str, str]:
 
     The name is that of the letters, so that two pictures on one page do not take each other's font.
     """
-    letters = tuple("".join(sorted({c for c in text if font(b).has(c)} | {" "})) for b, text in ((False, regular), (True, bold)))
+    letters = tuple(
+        "".join(sorted({c for c in text if font(b).has(c)} | {" "})) for b, text in ((False, regular), (True, bold))
+    )
     return _embedded(*letters)
 
 
@@ -158,7 +163,8 @@ def _embedded(regular: str, bold: str) -> tuple[str, str]:
         if letters.strip():
             data = base64.b64encode(font(is_bold).subset(letters)).decode("ascii")
             weight = "bold" if is_bold else "normal"
-            rules.append(f"@font-face{{font-family:{family};font-weight:{weight};src:url(data:font/woff;base64,{data}) format('woff')}}")
+            source = f"url(data:font/woff;base64,{data}) format('woff')"
+            rules.append(f"@font-face{{font-family:{family};font-weight:{weight};src:{source}}}")
     return family, "".join(rules)
 
 
@@ -201,7 +207,7 @@ def _character_map(codes: list[int]) -> bytes:
 
 def _checksum(data: bytes) -> int:
     padded = data + bytes(-len(data) % 4)
-    return sum(struct.unpack(f">{len(padded) // 4}L", padded)) & 0xFFFFFFFF
+    return int(sum(struct.unpack(f">{len(padded) // 4}L", padded)) & 0xFFFFFFFF)
 
 
 def _woff(tables: dict[str, bytes]) -> bytes:
@@ -223,4 +229,8 @@ def _woff(tables: dict[str, bytes]) -> bytes:
         packed = packed if len(packed) < len(data) else data
         entries += struct.pack(">4sLLLL", tag.encode(), at + len(body), len(packed), len(data), sums[tag])
         body += packed + bytes(-len(packed) % 4)
-    return struct.pack(">4sLLHHLHHLLLLL", b"wOFF", 0x00010000, at + len(body), n, 0, place, 1, 0, 0, 0, 0, 0, 0) + entries + body
+    return (
+        struct.pack(">4sLLHHLHHLLLLL", b"wOFF", 0x00010000, at + len(body), n, 0, place, 1, 0, 0, 0, 0, 0, 0)
+        + entries
+        + body
+    )

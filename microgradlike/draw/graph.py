@@ -40,7 +40,8 @@ class Graph:
         self.grad: list[float] = [v.grad for v in order]
         self.labels: list[str | None] = [v.label for v in order]
         self.kinds: list[str] = [
-            "operation" if row is not None else getattr(type(v), "kind", "input") for v, row in zip(order, self.rows, strict=True)
+            "operation" if row is not None else getattr(type(v), "kind", "input")
+            for v, row in zip(order, self.rows, strict=True)
         ]
         self.operands: list[tuple[Operand, ...]] = [
             tuple([x if type(x) is float else index_of[id(x)] for x in v.args]) for v in order
@@ -108,7 +109,9 @@ class Graph:
         operands: list[tuple[Operand, ...]] = []
         moved: list[int] = []
 
-        def append(row: Op | None, number: float, gradient: float, label: str | None, kind: str, args: tuple[Operand, ...]) -> int:
+        def append(
+            row: Op | None, number: float, gradient: float, label: str | None, kind: str, args: tuple[Operand, ...]
+        ) -> int:
             rows.append(row)
             data.append(number)
             grad.append(gradient)
@@ -123,7 +126,8 @@ class Graph:
             if not steps:
                 moved.append(append(row, self.data[i], self.grad[i], self.labels[i], self.kinds[i], args))
                 continue
-            steps[-1][0].backward(self.grad[i]) if self.grad[i] else None
+            if self.grad[i]:
+                steps[-1][0].backward(self.grad[i])
             at: dict[int, int] = {}
             for step, place in steps:
                 if place is not None:
@@ -131,9 +135,12 @@ class Graph:
                     continue
                 is_result = step is steps[-1][0]
                 mapped = tuple([x if type(x) is float else at[id(x)] for x in step.args])
-                at[id(step)] = append(step.op, step.data, step.grad, self.labels[i] if is_result else None, "operation", mapped)
+                at[id(step)] = append(
+                    step.op, step.data, step.grad, self.labels[i] if is_result else None, "operation", mapped
+                )
             moved.append(at[id(steps[-1][0])])
-        self.rows, self.data, self.grad, self.labels, self.kinds, self.operands = rows, data, grad, labels, kinds, operands
+        self.rows, self.data, self.grad = rows, data, grad
+        self.labels, self.kinds, self.operands = labels, kinds, operands
         self.index_of = {key: moved[i] for key, i in self.index_of.items()}
         self.roots = [moved[i] for i in self.roots]
 
@@ -151,10 +158,9 @@ def _formula(row: Op, numbers: Sequence[float], args: Sequence[Operand]) -> list
     if row.formula is None:
         return []
     stand_ins = {place: Value(x) for x, place in zip(numbers, args, strict=True) if type(place) is int}
-    inner: list[Any] = [x if type(place) is float else stand_ins[place] for x, place in zip(numbers, args, strict=True)]
+    inner: list[Any] = [stand_ins[place] if type(place) is int else x for x, place in zip(numbers, args, strict=True)]
     result = row.formula(values, *inner)
     if not isinstance(result, Value) or result.is_leaf:
         return []
     places = {id(v): place for place, v in stand_ins.items()}
     return [(v, places.get(id(v))) for v in topological_order(result)]
-

@@ -16,6 +16,7 @@ Brandes & Köpf 2001.
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -78,7 +79,9 @@ class _Layers:
     columns: list[list[int]] = field(default_factory=list)
 
 
-def layered(boxes: Sequence[Box], links: Sequence[Link], *, space: float = 16.0, gap: float = 34.0, most_bends: int = 40_000) -> Layout:
+def layered(
+    boxes: Sequence[Box], links: Sequence[Link], *, space: float = 16.0, gap: float = 34.0, most_bends: int = 40_000
+) -> Layout:
     """Place boxes and route links.
 
     Args:
@@ -125,7 +128,9 @@ def _ranks(n: int, links: Sequence[Link]) -> list[int]:
         if not heads[v]:
             continue
         latest = min(rank[h] for h in heads[v]) - 1
-        held = sum(not (loose[t] and len(heads[t]) == 1) and all(rank[h] <= rank[v] for h in heads[t]) for t in tails[v])
+        held = sum(
+            not (loose[t] and len(heads[t]) == 1) and all(rank[h] <= rank[v] for h in heads[t]) for t in tails[v]
+        )
         if latest > rank[v] and (held == 0 or (held == 1 and len(heads[v]) > 1)):
             rank[v] = latest
     lowest = min(rank)
@@ -288,7 +293,12 @@ def _inversions(first: list[float], second: list[float]) -> int:
 
 # ── across ──────────────────────────────────────────────────────────────────────────────────────
 def _across(
-    boxes: Sequence[Box], links: Sequence[Link], layers: _Layers, trunks: list[list[int]], outside: set[int], space: float
+    boxes: Sequence[Box],
+    links: Sequence[Link],
+    layers: _Layers,
+    trunks: list[list[int]],
+    outside: set[int],
+    space: float,
 ) -> list[float]:
     """The centre of every item across."""
     n, count = len(boxes), len(layers.rank)
@@ -301,7 +311,9 @@ def _across(
     # Every connection between neighbouring columns: (item, item, offset at the second, weight, wish to be straight).
     wires: list[tuple[int, int, float, float, int]] = []
     for v, trunk in enumerate(trunks):
-        wires += [(a, b, 0.0, 8.0 if a >= n else 3.0, 3 if a >= n else 2) for a, b in zip([v, *trunk], trunk, strict=False)]
+        wires += [
+            (a, b, 0.0, 8.0 if a >= n else 3.0, 3 if a >= n else 2) for a, b in zip([v, *trunk], trunk, strict=False)
+        ]
     operands = [0] * n
     uses = [0] * n
     for link in links:
@@ -321,7 +333,7 @@ def _across(
     # Neighbours in a column keep their distance: block p, then block q at least `least` further on.
     apart: dict[tuple[int, int], float] = {}
     for column in layers.columns:
-        for a, b in zip(column, column[1:], strict=False):
+        for a, b in itertools.pairwise(column):
             room = space if a < n and b < n else space * 0.75 if a < n or b < n else space * 0.6
             least = half[a] + half[b] + room + shift[a] - shift[b]
             key = (block[a], block[b])
@@ -340,7 +352,9 @@ def _across(
     return _relaxed(members, constraints, backward, pulls, block, shift, count)
 
 
-def _blocks(layers: _Layers, wires: list[tuple[int, int, float, float, int]], position: list[int]) -> tuple[list[int], list[float]]:
+def _blocks(
+    layers: _Layers, wires: list[tuple[int, int, float, float, int]], position: list[int]
+) -> tuple[list[int], list[float]]:
     """Items that lie on one straight line, as block numbers, and each item's distance from its block's line.
 
     A wire may be straight if it is the best of both its ends and crosses no other straight one; trunks first.
@@ -348,9 +362,13 @@ def _blocks(layers: _Layers, wires: list[tuple[int, int, float, float, int]], po
     count = len(layers.rank)
     following: list[tuple[int, float] | None] = [None] * count
     has_before = [False] * count
-    taken: list[list[tuple[int, int]]] = [[] for _ in layers.columns]  # by column: sorted (position, position) of straight wires
+    taken: list[list[tuple[int, int]]] = [
+        [] for _ in layers.columns
+    ]  # by column: sorted (position, position) of straight wires
     ends: list[list[int]] = [[] for _ in layers.columns]
-    for a, b, offset, _, wish in sorted((w for w in wires if w[4]), key=lambda w: (-w[4], layers.rank[w[0]], position[w[0]], position[w[1]])):
+    for a, b, offset, _, _wish in sorted(
+        (w for w in wires if w[4]), key=lambda w: (-w[4], layers.rank[w[0]], position[w[0]], position[w[1]])
+    ):
         if following[a] is not None or has_before[b]:
             continue
         column, x, y = layers.rank[a], position[a], position[b]
@@ -458,9 +476,11 @@ def _finish(
     ways: list[list[int]] = []  # the items each link passes
     for link in links:
         distance = rank[link.head] - rank[link.tail]
-        way = [] if link.tail in outside and distance > 1 else [link.tail, *trunks[link.tail][: distance - 1], link.head]
+        way = (
+            [] if link.tail in outside and distance > 1 else [link.tail, *trunks[link.tail][: distance - 1], link.head]
+        )
         ways.append(way)
-        for a, b in zip(way, way[1:], strict=False):
+        for a, b in itertools.pairwise(way):
             arrival = across[b] + (link.offset if b == link.head else 0.0)
             steep[rank[a]] = max(steep[rank[a]], abs(arrival - across[a]))
     start, x = [0.0] * columns, 0.0  # where the leads of a column begin
@@ -468,7 +488,9 @@ def _finish(
         start[k] = x
         x += lead[k] + body[k] + gap + min(0.16 * steep[k], 1.6 * gap)
     end = [start[k] + lead[k] + body[k] for k in range(columns)]
-    length = [box.along if not box.grows or body[rank[v]] > 1.9 * box.along else body[rank[v]] for v, box in enumerate(boxes)]
+    length = [
+        box.along if not box.grows or body[rank[v]] > 1.9 * box.along else body[rank[v]] for v, box in enumerate(boxes)
+    ]
     along = [start[rank[v]] + lead[rank[v]] for v in range(n)]
 
     routes: list[list[tuple[float, float]]] = []
@@ -481,7 +503,7 @@ def _finish(
         if not way:
             lane = lanes[t]
             points += [(end[rank[t]], across[t]), (end[rank[t]] + gap, lane), (start[rank[h]] - gap, lane)]
-        for item, following in zip(way, way[1:], strict=False):
+        for item, following in itertools.pairwise(way):
             points.append((end[rank[item]], across[item]))
             if following != h:
                 points.append((start[rank[following]], across[following]))

@@ -36,26 +36,29 @@ def mermaid(scene: Scene, theme: Theme, direction: str = "LR") -> str:
         lines.append(f"  n{i}{opening}{'<br/>'.join(parts)}{closing}:::{'output' if card.output else card.kind}")
     wires = 0
     for number, edge in enumerate(scene.edges):
-        text = "<br/>".join(("◀ " if kind == "sent" else "") + quoted(t) for t, kind in edge.texts if kind in ("derivative", "sent"))
+        text = "<br/>".join(
+            ("◀ " if kind == "sent" else "") + quoted(t) for t, kind in edge.texts if kind in ("derivative", "sent")
+        )
         label = f'|"{text}"|' if text else ""
         wires += 1
         if edge.kind == "wire":
             lines.append(f"  n{edge.tail} -->{label} n{edge.head}")
         else:
-            lines.append(f'  e{number}(["{quoted(edge.texts[0][0])}"]):::{"constant" if edge.kind == "constant" else "input"}')
+            lines.append(
+                f'  e{number}(["{quoted(edge.texts[0][0])}"]):::{"constant" if edge.kind == "constant" else "input"}'
+            )
             lines.append(f"  e{number} {'-.->' if edge.kind == 'constant' else '-->'}{label} n{edge.head}")
-    kinds = (
-        ("input", theme.input_paper, theme.input_line, ""), ("parameter", theme.parameter_paper, theme.parameter_line, ""),
-        ("operation", theme.card, theme.line, ""), ("neuron", theme.card, theme.line, ""), ("layer", theme.card, theme.line, ""),
-        ("output", theme.output_paper, theme.output_line, ",stroke-width:3px"), ("constant", theme.paper, theme.line, ",stroke-dasharray:4 3"),
-    )  # fmt: skip
-    for name, paper, border, more in kinds:
-        lines.append(f"  classDef {name} fill:{paper},stroke:{border},color:{theme.ink}{more}")
-    for note in scene.caption:
-        lines.append(f"  %% {visible(note)}")
+    papers = {"input": theme.input_paper, "parameter": theme.parameter_paper, "output": theme.output_paper}
+    borders = {"input": theme.input_line, "parameter": theme.parameter_line, "output": theme.output_line}
+    more = {"output": ",stroke-width:3px", "constant": ",stroke-dasharray:4 3"}
+    for kind in ("input", "parameter", "operation", "neuron", "layer", "output", "constant"):
+        paper, border = papers.get(kind, theme.card), borders.get(kind, theme.line)
+        lines.append(f"  classDef {kind} fill:{paper},stroke:{border},color:{theme.ink}{more.get(kind, '')}")
+    lines += [f"  %% {visible(note)}" for note in scene.caption]
     text = "\n".join(lines) + "\n"
     if wires > MOST_EDGES or len(text) > MOST_CHARACTERS:
-        note = f"%% {wires} edges, {len(text)} characters: more than the {MOST_EDGES} or {MOST_CHARACTERS} that Mermaid shows by default"
+        limits = f"{MOST_EDGES} edges or {MOST_CHARACTERS} characters"
+        note = f"%% {wires} edges, {len(text)} characters: Mermaid shows at most {limits} unless it is told otherwise"
         text = text.replace("\n", f"\n  {note}\n", 1) if not scene.title else text + f"  {note}\n"
     return text
 

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from .film import Pass
 
 FOLDER = Path(__file__).parent / "web"
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; font-src data:; script-src 'sha256-{digest}'"  # no request
 _TEMPLATE = """<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; font-src data:; script-src '{hash}'">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <title>{title}</title>
 <style>{colours}{style}</style>
 </head>
@@ -45,7 +46,7 @@ def still(drawing: Drawing) -> str:
     """A page with one picture."""
     picture = svg(drawing.canvas, LIGHT, roles=True, letters=string.printable)
     title = drawing.scene.title or "Computation graph"
-    body = f'<main><h1>{_text(title)}</h1>{_view([picture])}</main>'
+    body = f"<main><h1>{_text(title)}</h1>{_view([picture])}</main>"
     return _page(title, body, {"steps": [], "passes": []}, ' class="still"' + _theme(drawing.theme), picture)
 
 
@@ -96,12 +97,20 @@ def _texts(changes: dict[tuple[object, ...], str]) -> dict[str, str]:
 
 
 def _view(pictures: Sequence[str]) -> str:
-    shown = "".join(f'<div class="picture"{" hidden" if i else ""}>{picture}</div>' for i, picture in enumerate(pictures))
+    shown = "".join(
+        f'<div class="picture"{" hidden" if i else ""}>{picture}</div>' for i, picture in enumerate(pictures)
+    )
     buttons = "".join(
         f'<button type="button" id="{name}" title="{tip}">{text}</button>'
-        for name, text, tip in (("nearer", "Zoom in", "key +"), ("farther", "Zoom out", "key −"), ("fit", "Fit", "key 0"), ("dark", "Dark", "colours"))
+        for name, text, tip in (
+            ("nearer", "Zoom in", "key +"),
+            ("farther", "Zoom out", "key −"),
+            ("fit", "Fit", "key 0"),
+            ("dark", "Dark", "colours"),
+        )
     )
-    return f'<div class="tools">{buttons}</div><div class="view" id="view" tabindex="0" role="group" aria-label="The graph; drag to move it">{shown}</div>'
+    view = 'class="view" id="view" tabindex="0" role="group" aria-label="The graph; drag to move it"'
+    return f'<div class="tools">{buttons}</div><div {view}>{shown}</div>'
 
 
 def _page(title: str, body: str, data: dict[str, Any], attributes: str, picture: str) -> str:
@@ -112,7 +121,9 @@ def _page(title: str, body: str, data: dict[str, Any], attributes: str, picture:
     # Inside <script>, only "<" (and, to old parsers, a line separator) could end the data.
     packed = packed.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     return _TEMPLATE.format(
-        hash=f"sha256-{digest}", title=_text(title), colours=_colours(family.group(1) if family else "sans-serif"), style=(FOLDER / "page.css").read_text(encoding="utf-8"),
+        policy=_POLICY.format(digest=digest), title=_text(title),
+        colours=_colours(family.group(1) if family else "sans-serif"),
+        style=(FOLDER / "page.css").read_text(encoding="utf-8"),
         attributes=attributes, body=body, data=packed, script=script,
     ).encode("utf-8", "backslashreplace").decode("utf-8")  # fmt: skip
 
@@ -129,11 +140,16 @@ def _colours(family: str) -> str:
     """Both themes as CSS variables, and the picture's roles painted with them."""
 
     def variables(theme: Theme) -> str:
-        return "".join(f"--{role.replace('_', '-')}:{getattr(theme, role)};" for role in theme.__dataclass_fields__ if role != "name")
+        return "".join(
+            f"--{role.replace('_', '-')}:{getattr(theme, role)};"
+            for role in theme.__dataclass_fields__
+            if role != "name"
+        )
 
     roles = [role for role in LIGHT.__dataclass_fields__ if role != "name"]
     painted = "".join(
-        f".f-{role}{{fill:var(--{role.replace('_', '-')})}}.s-{role}{{stroke:var(--{role.replace('_', '-')})}}" for role in roles
+        f".f-{role}{{fill:var(--{role.replace('_', '-')})}}.s-{role}{{stroke:var(--{role.replace('_', '-')})}}"
+        for role in roles
     )
     return (
         f":root{{color-scheme:light;--font:{family},{FALLBACKS};{variables(LIGHT)}}}"

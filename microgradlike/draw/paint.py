@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -87,7 +88,9 @@ class Painter:
             return Frame(round(max(head, value + 2 * PAD, gradient + 2 * PAD, 72.0)), HEADER + 2 * ROW)
         names = max(width(line.name, 11, bold=line.kind == "output") for line in card.lines)
         values = max([width("value", 10), *(width(line.value, 11.5, bold=True) for line in card.lines)])
-        gradients = max([width(self.gradient_title(card), 10), *(width(line.gradient, 11.5, bold=True) for line in card.lines)])
+        gradients = max(
+            [width(self.gradient_title(card), 10), *(width(line.gradient, 11.5, bold=True) for line in card.lines)]
+        )
         table = names + values + gradients + 28 + 2 * PAD
         note = width(card.note, 10) + 2 * PAD if card.note else 0.0
         w = round(max(head, table, note, 96.0))
@@ -145,7 +148,9 @@ class Painter:
             along, across = (frame.width, frame.height) if self.sideways else (frame.height, frame.width)
             lead = 0.0
             if any(slot.edge.texts for slot in frame.slots):
-                lead = frame.entry + max(slot.width if self.sideways else slot.height for slot in frame.slots if slot.edge.texts)
+                lead = frame.entry + max(
+                    slot.width if self.sideways else slot.height for slot in frame.slots if slot.edge.texts
+                )
                 first, last = frame.slots[0], frame.slots[-1]
                 for slot, sign in ((first, -1), (last, 1)):
                     size = slot.height if self.sideways else slot.width
@@ -156,7 +161,15 @@ class Painter:
                 if slot.edge.kind == "wire":
                     size = slot.width if self.sideways else slot.height
                     entry = frame.entry + size if slot.edge.texts else 0.0
-                    links.append(Link(slot.edge.tail, head, slot.across, entry, 0.0 if slot.edge.texts else min(6.0, 0.45 * PLAIN_SLOT)))
+                    links.append(
+                        Link(
+                            slot.edge.tail,
+                            head,
+                            slot.across,
+                            entry,
+                            0.0 if slot.edge.texts else min(6.0, 0.45 * PLAIN_SLOT),
+                        )
+                    )
         if self.sideways:
             return layered(boxes, links, space=16, gap=34 if self.bare else 26)
         return layered(boxes, links, space=22, gap=30 if self.bare else 22)
@@ -179,7 +192,12 @@ class Painter:
         if scene.title:
             shapes.append(Text(SIDE, SIDE + 16, visible(scene.title), 18, "ink", bold=True, name="title"))
         for band in bands:
-            shapes += [band, Text(band.x + 12, band.y + 16, band.name.removeprefix("band "), 11, "muted", bold=True, name="band-title")]
+            shapes += [
+                band,
+                Text(
+                    band.x + 12, band.y + 16, band.name.removeprefix("band "), 11, "muted", bold=True, name="band-title"
+                ),
+            ]
         wires: list[Shape] = []
         pills: list[Shape] = []
         routes = iter(plan.routes)
@@ -197,7 +215,9 @@ class Painter:
                 y += 16
                 shapes.append(Text(SIDE, y, text, 11, "muted", name="caption"))
         bottom = y + (SIDE - 6 if scene.caption or scene.legend else 4)
-        return Canvas(math.ceil(wide + 2 * SIDE), math.ceil(bottom), shapes, scene.title or "Computation graph", scene.description)
+        return Canvas(
+            math.ceil(wide + 2 * SIDE), math.ceil(bottom), shapes, scene.title or "Computation graph", scene.description
+        )
 
     def corner(self, i: int) -> tuple[float, float, float, float]:
         """x, y, width, height of card i."""
@@ -240,7 +260,12 @@ class Painter:
         if card.active:
             edge, thick = card.active, 4.0
         shapes.append(Rect(x, y, w, h, radius, stroke=edge, line=thick, name="frame"))
-        data = {"card": str(i), "kind": card.kind, "data": repr(card.exact[0]), "grad": repr(card.exact[1]) if self.scene.swept else ""}
+        data = {
+            "card": str(i),
+            "kind": card.kind,
+            "data": repr(card.exact[0]),
+            "grad": repr(card.exact[1]) if self.scene.swept else "",
+        }
         if card.label is not None:
             data["label"] = card.label
         return Mark(shapes, f"card {card.kind}" + (" output" if card.output else ""), card.tooltip, data, card.dimmed)
@@ -252,7 +277,9 @@ class Painter:
         shapes.append(Text(right, y + 12, self.gradient_title(card), 10, "gradient", anchor="end"))
         y += COLUMNS
         for entry in card.lines:
-            paper = {"parameter": "parameter_paper", "output": "output_paper" if card.output else "value_paper"}.get(entry.kind)
+            paper = {"parameter": "parameter_paper", "output": "output_paper" if card.output else "value_paper"}.get(
+                entry.kind
+            )
             last = entry.kind == "output"
             if paper:
                 shapes.append(Path(rounded(x, y, w, LINE + (3 if last else 0), 0, 5 if last else 0), fill=paper))
@@ -269,11 +296,21 @@ class Painter:
     def edge(self, head: int, slot: Slot, route: Sequence[Point]) -> Mark:
         edge, plan = self.scene.edges[slot.number], self.plan
         shapes: list[Shape] = []
-        dashed = edge.kind == "constant" or (edge.kind == "wire" and edge.local is None and not edge.texts and self.scene.detail != "layers" and not self.bare)
+        dashed = edge.kind == "constant" or (
+            edge.kind == "wire"
+            and edge.local is None
+            and not edge.texts
+            and self.scene.detail != "layers"
+            and not self.bare
+        )
         thick = 3.0 if edge.active else 1.4 if edge.count == 1 else 2.2
         if route:
             tip = not edge.texts
-            shapes.append(Path(self.curve(route, short=7.0 if tip else 0.0), stroke="line", width=thick, dashed=dashed, name="wire"))
+            shapes.append(
+                Path(
+                    self.curve(route, short=7.0 if tip else 0.0), stroke="line", width=thick, dashed=dashed, name="wire"
+                )
+            )
             if tip:
                 shapes.append(self.arrow(*route[-1]))
         at_card = plan.along[head]
@@ -282,7 +319,9 @@ class Painter:
             size = slot.width if self.sideways else slot.height
             entry = self.frames[head].entry
             start, goal = (at_card - entry, middle + slot.across), (at_card, middle + slot.port)
-            shapes.append(Path(self.curve([start, goal], short=7.0), stroke="line", width=thick, dashed=dashed, name="wire"))
+            shapes.append(
+                Path(self.curve([start, goal], short=7.0), stroke="line", width=thick, dashed=dashed, name="wire")
+            )
             shapes.append(self.arrow(*goal))
             cx, cy = self.xy(at_card - entry - size / 2, middle + slot.across)
             self.pill(shapes, edge, cx, cy, slot)
@@ -315,7 +354,9 @@ class Painter:
         if edge.kind == "constant":
             shapes.append(Rect(x, y, w, h, h / 2, fill="paper", stroke="line", line=1.2, dashed=True, name="pill"))
         elif edge.kind == "again":
-            shapes.append(Rect(x, y, w, h, min(h / 2, 11), fill="input_paper", stroke="input_line", line=1.1, name="pill"))
+            shapes.append(
+                Rect(x, y, w, h, min(h / 2, 11), fill="input_paper", stroke="input_line", line=1.1, name="pill")
+            )
         else:
             shapes.append(Rect(x, y, w, h, 7, fill="paper", stroke="faint", line=1.2, name="pill"))
         top = cy - PILL_LINE * len(edge.texts) / 2
@@ -340,7 +381,7 @@ class Painter:
         """A path through points that leaves and arrives straight; `short` of its end, for an arrow."""
         points = [*points[:-1], (points[-1][0] - short, points[-1][1])] if short else list(points)
         commands: list[tuple[object, ...]] = [("M", *self.xy(*points[0]))]
-        for (a0, c0), (a1, c1) in zip(points, points[1:], strict=False):
+        for (a0, c0), (a1, c1) in itertools.pairwise(points):
             if abs(c1 - c0) < 1e-6:
                 commands.append(("L", *self.xy(a1, c1)))
             else:
@@ -360,8 +401,14 @@ class Painter:
         for i, card in enumerate(self.scene.cards):
             x, y, w, h = self.corner(i)
             frame = self.frames[i]
-            lead = max([frame.entry + (s.width if self.sideways else s.height) for s in frame.slots if s.edge.texts], default=0.0)
-            reach = max([abs(s.across) + (s.height if self.sideways else s.width) / 2 for s in frame.slots if s.edge.texts], default=0.0)
+            lead = max(
+                [frame.entry + (s.width if self.sideways else s.height) for s in frame.slots if s.edge.texts],
+                default=0.0,
+            )
+            reach = max(
+                [abs(s.across) + (s.height if self.sideways else s.width) / 2 for s in frame.slots if s.edge.texts],
+                default=0.0,
+            )
             if self.sideways:
                 box = (x - lead, min(y, y + h / 2 - reach), x + w, max(y + h, y + h / 2 + reach))
             else:
@@ -378,7 +425,10 @@ class Painter:
             if not any(other != name and overlap((x0, y0, x1, y1), box) for other, box in everything):
                 found.append((name, (x0, y0, x1, y1)))
         kept = [(n, b) for n, b in found if not any(m != n and overlap(b, c) for m, c in found)]
-        return [Rect(b[0], b[1], b[2] - b[0], b[3] - b[1], 10, fill="band", stroke="faint", name=f"band {n}") for n, b in kept]
+        return [
+            Rect(b[0], b[1], b[2] - b[0], b[3] - b[1], 10, fill="band", stroke="faint", name=f"band {n}")
+            for n, b in kept
+        ]
 
     def legend(self, shapes: list[Shape], y: float, wide: float) -> float:
         scene = self.scene
@@ -412,7 +462,9 @@ def overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, 
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
-def rounded(x: float, y: float, w: float, h: float, top: float, bottom: float, right: bool = True) -> list[tuple[object, ...]]:
+def rounded(
+    x: float, y: float, w: float, h: float, top: float, bottom: float, right: bool = True
+) -> list[tuple[object, ...]]:
     """A rectangle whose upper and lower corners are rounded differently; on the left only, if `right` is false."""
     k = 0.4477  # 1 − 4/3·(√2 − 1): control points of a quarter circle
     a, b = (top, bottom) if right else (0.0, 0.0)

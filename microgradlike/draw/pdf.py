@@ -14,7 +14,12 @@ from .text import visible
 from .theme import Theme
 
 # Characters that the font lacks are left to fonts that every PDF reader brings.
-_ASIAN = (("HANGUL", "HYGothic-Medium"), ("HIRAGANA", "HeiseiKakuGo-W5"), ("KATAKANA", "HeiseiKakuGo-W5"), ("CJK", "STSong-Light"))
+_ASIAN = (
+    ("HANGUL", "HYGothic-Medium"),
+    ("HIRAGANA", "HeiseiKakuGo-W5"),
+    ("KATAKANA", "HeiseiKakuGo-W5"),
+    ("CJK", "STSong-Light"),
+)
 _REGULAR, _BOLD = "microgradlike-Regular", "microgradlike-Bold"
 
 
@@ -30,7 +35,8 @@ def pdf(canvas: Canvas, theme: Theme) -> bytes:
         from reportlab.pdfgen.canvas import Canvas as Page
     except ImportError:
         raise ImportError(
-            'PDF needs reportlab: `pip install "microgradlike[pdf]"`; or engine=\'dot\' where Graphviz is installed; .svg needs neither'
+            'PDF needs reportlab: `pip install "microgradlike[pdf]"`; '
+            "or engine='dot' where Graphviz is installed; .svg needs neither"
         ) from None
     for name, file in ((_REGULAR, "regular.ttf"), (_BOLD, "bold.ttf")):
         if name not in pdfmetrics.getRegisteredFontNames():

@@ -25,8 +25,9 @@ def png(canvas: Canvas, theme: Theme, scale: float = 2.0) -> bytes:
     if w * h > MOST_PIXELS or max(w, h) > MOST_ACROSS:
         fits = scale * min(math.sqrt(MOST_PIXELS / (w * h)), MOST_ACROSS / max(w, h))
         raise ValueError(
-            f"the PNG would be {w:,.0f} × {h:,.0f} pixels, more than {MOST_PIXELS // 10**6} million or {MOST_ACROSS:,} on a side: "
-            f"use scale={math.floor(fits * 100) / 100:g} or less, save as .svg, or fold the graph with detail='neurons' or 'layers'"
+            f"the PNG would be {w:,.0f} × {h:,.0f} pixels; the limits are {MOST_PIXELS // 10**6} million, "
+            f"and {MOST_ACROSS:,} on a side: use scale={math.floor(fits * 100) / 100:g} or less, save as .svg, or fold the graph with "
+            "detail='neurons' or 'layers'"
         )
     try:
         import resvg_py
@@ -36,6 +37,7 @@ def png(canvas: Canvas, theme: Theme, scale: float = 2.0) -> bytes:
     source = svg(canvas, theme, scale=scale, carry_font=False)
     image = resvg_py.svg_to_bytes(
         svg_string=source, dpi=96, skip_system_fonts=not foreign,
-        font_files=[str(FOLDER / "regular.ttf"), str(FOLDER / "bold.ttf")], font_family=FAMILY, sans_serif_family=FAMILY,
+        font_files=[str(FOLDER / "regular.ttf"), str(FOLDER / "bold.ttf")],
+        font_family=FAMILY, sans_serif_family=FAMILY,
     )  # fmt: skip
     return bytes(image)

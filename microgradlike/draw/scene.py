@@ -121,7 +121,7 @@ class Names:
     def label(self, node: int) -> str | None:
         """The user's label made visible; of a dotted path of a module, the last part."""
         label = self.graph.labels[node]
-        if label is None:
+        if label is None or not label.strip():
             return None
         if self.graph.kinds[node] == "parameter":
             label = _LAST_NAME.sub("", label)
@@ -202,9 +202,15 @@ class _Builder:
         self.cards: list[Card] = []
         self.edges: list[Edge] = []
         self.caption: list[str] = []
-        self.card_of = folding.group_of
         self.somewhere_else = False
-        self._swept_groups: dict[int, dict[int, float]] = {}
+        self.derives = folding.detail != "layers" and not graph.stale
+        self.locals: list[Sequence[float | None]] = []
+        self.sent: list[Sequence[float | None]] = []
+        if self.derives:
+            self.locals = [graph.derivatives(node) for node in range(len(graph))]
+            if graph.swept:
+                self.sent = [graph.cotangents(node, graph.grad[node]) for node in range(len(graph))]
+        self.folded_sweeps: dict[int, tuple[dict[int, float], dict[int, float]]] = {}
 
     def number(self, x: float) -> str:
         return number(x, self.digits)
@@ -212,16 +218,8 @@ class _Builder:
     def build(self, title: str | None, legend: bool, highlight: Sequence[int]) -> Scene:
         graph, folding = self.graph, self.folding
         self.cards = [self.card(group) for group in folding.groups]
-        sends = folding.detail != "layers" and not graph.stale
-        self.sent: dict[int, Sequence[float | None]] = {}
-        self.locals: dict[int, Sequence[float | None]] = {}
-        if sends:
-            for node in range(len(graph)):
-                if graph.rows[node] is not None:
-                    self.locals[node] = graph.derivatives(node)
-                    self.sent[node] = graph.cotangents(node, graph.grad[node]) if graph.swept else ()
         self.join()
-        if sends:
+        if self.derives and graph.swept:
             self.add_up()
         for card in self.cards:
             self.describe(card)
@@ -229,7 +227,8 @@ class _Builder:
             self.dim(highlight)
         if graph.stale:
             self.caption.append(
-                "a leaf was assigned after this graph was computed: computed values are the old ones, and edges show no derivatives"
+                "a leaf was assigned after this graph was computed: computed values are the old ones, "
+                "and edges show no derivatives"
             )
         if not graph.swept:
             self.caption.append("backward() has not run: there are no gradients yet")
@@ -290,7 +289,9 @@ class _Builder:
         rest = group.listed[len(listed) :]
         if rest:
             values, gradients = [graph.data[v] for v in rest], [graph.grad[v] for v in rest]
-            lines.append(Line(f"{len(rest):,} more", self.range(values), self.range(gradients) if graph.swept else "–", "rest"))
+            lines.append(
+                Line(f"{len(rest):,} more", self.range(values), self.range(gradients) if graph.swept else "–", "rest")
+            )
         node = group.result
         name = self.names.label(node) or "output"
         gradient = self.number(graph.grad[node]) if graph.swept else "–"
@@ -312,7 +313,9 @@ class _Builder:
         gradients = [graph.grad[v] for v in group.outputs]
         card = Card("layer", group.title, shortened(group.title, WIDEST_HEAD, 13, bold=True), group.result, group.nodes)
         card.note = group.subtitle
-        card.output = any(v in graph.roots for v in group.outputs) if len(graph.roots) < 50 else group.result in graph.roots
+        card.output = (
+            any(v in graph.roots for v in group.outputs) if len(graph.roots) < 50 else group.result in graph.roots
+        )
         card.value, card.gradient = self.range(values), self.range(gradients) if graph.swept else "–"
         if len(group.outputs) == 1:
             card.exact = (values[0], gradients[0])
@@ -328,114 +331,104 @@ class _Builder:
 
     # ── edges ───────────────────────────────────────────────────────────────────────────────────
     def join(self) -> None:
-        """Every use between cards as an edge; several uses between the same folded cards as one."""
-        graph, card_of = self.graph, self.card_of
+        """Every use between cards as an edge; the uses of one value by a folded card as one edge."""
+        graph, folding = self.graph, self.folding
         folded: dict[tuple[int, int], Edge] = {}
-        counts: dict[int, int] = {}
+        arrivals: dict[int, int] = {}  # how many edges a folded card has so far
         for user in range(len(graph)):
-            head = card_of[user]
-            if head < 0:
-                continue
-            plain = self.folding.groups[head].kind in ("input", "parameter", "operation")
+            head = folding.group_of[user]
+            alone = head >= 0 and folding.groups[head].kind not in ("neuron", "layer")
             for position, x in enumerate(graph.operands[user]):
                 if type(x) is not int:
-                    if plain and not self.selects(user, position):
-                        edge = Edge("constant", -1, head, position, [(number(x, self.digits), "constant")], constant=x)
-                        self.edges.append(edge)
+                    if alone and not self.is_plain_constant(user, position):
+                        pill = [(self.number(x), "constant")]
+                        self.edges.append(Edge("constant", -1, head, position, pill, constant=x))
                     continue
-                tail = card_of[x]
-                if tail == head or tail < 0:
+                tail = folding.group_of[x]
+                if tail in (head, -1) or head < 0:
                     continue
-                if not plain:
-                    found = folded.get((x if self.folding.detail != "layers" else tail, head))
-                    if found is not None:
-                        found.count += 1
-                        continue
-                kind = "again" if x in self.folding.again else "wire"
-                edge = Edge(kind, tail, head, position if plain else counts.get(head, 0))
-                if plain:
-                    if user in self.locals:
-                        edge.local = self.locals[user][position]
-                        edge.sent = self.sent[user][position] if self.sent[user] else None
+                if alone:
+                    edge = Edge("again" if x in folding.again else "wire", tail, head, position)
+                    edge.local, edge.sent = self.local_and_sent(user, position)
                 else:
-                    counts[head] = counts.get(head, 0) + 1
-                    folded[(x if self.folding.detail != "layers" else tail, head)] = edge
-                    if self.folding.detail != "layers" and self.locals:
-                        edge.local, edge.sent = self.through(head, x)
+                    key = (tail if folding.detail == "layers" else x, head)
+                    if key in folded:
+                        folded[key].count += 1
+                        continue
+                    edge = folded[key] = Edge("wire", tail, head, arrivals.get(head, 0))
+                    arrivals[head] = edge.position + 1
+                    edge.local, edge.sent = self.through(head, x)
                 self.edges.append(edge)
-                if self.folding.detail != "layers":
-                    self.write_pill(edge, x, user)
+                self.write_pill(edge, x)
 
-    def selects(self, user: int, position: int) -> bool:
-        """Whether a constant is not worth a pill: an index, which the expression shows, or the 1 of a bias."""
+    def is_plain_constant(self, user: int, position: int) -> bool:
+        """Whether a constant needs no pill: an index, which the expression shows, or the 1 of a bias."""
         row = self.graph.rows[user]
         if row is None or row.arity is not None:
             return False
         if row.name == "dot" and self.graph.operands[user][position] == 1.0:
             return True
-        return user in self.locals and self.locals[user][position] is None
+        return self.derives and self.locals[user][position] is None
+
+    def local_and_sent(self, user: int, position: int) -> tuple[float | None, float | None]:
+        """The local derivative of a node by one operand, and the gradient that it sends back there."""
+        if not self.derives:
+            return None, None
+        return self.locals[user][position], self.sent[user][position] if self.graph.swept else None
 
     def through(self, head: int, source: int) -> tuple[float | None, float | None]:
         """The derivative of a folded card's result by one of its sources, and what the card sends back to it."""
-        graph, group = self.graph, self.folding.groups[head]
-        key = id(group)
-        if key not in self._swept_groups:
-            self._swept_groups[key] = self.sweep_group(group)
-        slopes = self._swept_groups[key]
-        sent = 0.0
-        if graph.swept:
-            for user in group.nodes:
-                for position, x in enumerate(graph.operands[user]):
-                    if type(x) is int and x == source and self.sent[user]:
-                        sent += self.sent[user][position] or 0.0
-        return slopes.get(source), sent if graph.swept else None
+        if not self.derives:
+            return None, None
+        if head not in self.folded_sweeps:
+            self.folded_sweeps[head] = self.sweep_through(self.folding.groups[head])
+        slopes, sent = self.folded_sweeps[head]
+        return slopes.get(source), sent.get(source) if self.graph.swept else None
 
-    def sweep_group(self, group: Group) -> dict[int, float]:
-        """d(result)/d(each value that the group's operations use)."""
+    def sweep_through(self, group: Group) -> tuple[dict[int, float], dict[int, float]]:
+        """For each value that a group uses: d(result)/d(value), and what the group's uses of it send back in all."""
         graph = self.graph
-        slopes = {group.result: 1.0}
+        slopes, sent = {group.result: 1.0}, dict[int, float]()
         for node in sorted(group.nodes, reverse=True):
-            slope = slopes.get(node)
-            if slope is None or graph.rows[node] is None:
+            if graph.rows[node] is None:
                 continue
-            for x, c in zip(graph.operands[node], graph.cotangents(node, slope), strict=True):
-                if type(x) is int and c is not None:
-                    slopes[x] = slopes.get(x, 0.0) + c
-        return slopes
+            if graph.swept:
+                for x, c in zip(graph.operands[node], self.sent[node], strict=True):
+                    if type(x) is int and c is not None:
+                        sent[x] = sent.get(x, 0.0) + c
+            if node in slopes:
+                for x, c in zip(graph.operands[node], graph.cotangents(node, slopes[node]), strict=True):
+                    if type(x) is int and c is not None:
+                        slopes[x] = slopes.get(x, 0.0) + c
+        return slopes, sent
 
-    def write_pill(self, edge: Edge, source: int, user: int) -> None:
+    def write_pill(self, edge: Edge, source: int) -> None:
         if edge.kind == "again":
             edge.texts.append((f"{self.names.name(source)} = {self.number(self.graph.data[source])}", "name"))
         if not self.pills or edge.local is None:
             return
         head = self.names.label(self.folding.groups[edge.head].result)
         tail = self.names.label(source)
-        if head and tail:
-            edge.texts.append((f"∂{head}/∂{tail} = {self.number(edge.local)}", "derivative"))
-        else:
-            edge.texts.append((f"× {self.number(edge.local)}", "derivative"))
+        named = f"∂{head}/∂{tail} =" if head and tail else "×"
+        edge.texts.append((f"{named} {self.number(edge.local)}", "derivative"))
         edge.texts.append((self.number(edge.sent) if edge.sent is not None else "–", "sent"))
 
     def add_up(self) -> None:
         """Where paths meet, the sum: what each sent, in the order in which the sweep adds."""
-        if not self.graph.swept:
-            return
-        arrived: dict[int, list[float]] = {}
-        for edge in sorted(self.edges, key=lambda e: -self.folding.groups[e.head].result if e.head >= 0 else 0):
+        groups = self.folding.groups
+        for edge in sorted(self.edges, key=lambda edge: -groups[edge.head].result):
             if edge.kind != "constant" and edge.sent is not None:
-                arrived.setdefault(edge.tail, []).append(edge.sent)
-        for i, card in enumerate(self.cards):
-            card.terms = arrived.get(i, [])
-            if card.output or not card.terms or len(self.folding.groups[i].outputs) != 1:
+                self.cards[edge.tail].terms.append(edge.sent)
+        for card in self.cards:
+            if card.output or not card.terms:
                 continue
             gathered, grad = sum(card.terms), card.exact[1]
-            close = gathered == grad or abs(gathered - grad) <= 1e-9 * max(abs(grad), *map(abs, card.terms)) or gathered != gathered
-            if not close:
+            exact = gathered == grad or gathered != gathered
+            if not exact and abs(gathered - grad) > 1e-9 * max(abs(grad), *map(abs, card.terms)):
                 card.elsewhere = grad - gathered
                 self.somewhere_else = True
-                card.gradient = f"{self.number(card.elsewhere)} elsewhere + {total(card.terms, grad, self.digits)}".replace(
-                    f"+ {MINUS}", f"{MINUS} "
-                )
+                terms = f" + {total(card.terms, grad, self.digits)}".replace(f" + {MINUS}", f" {MINUS} ", 1)
+                card.gradient = f"{self.number(card.elsewhere)} elsewhere{terms}"
             elif len(card.terms) > 1 and not card.lines:
                 card.gradient = total(card.terms, grad, self.digits)
 
@@ -457,7 +450,7 @@ class _Builder:
 
     def dim(self, highlight: Sequence[int]) -> None:
         """Everything that is on no path from the highlighted cards to an output steps back."""
-        wanted = {self.card_of[node] for node in highlight}
+        wanted = {self.folding.group_of[node] for node in highlight}
         on_path = set(wanted)
         after: dict[int, list[int]] = {}
         for edge in self.edges:

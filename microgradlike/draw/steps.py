@@ -30,7 +30,8 @@ class Step:
         phase: "start", "forward", "backward" or "update".
         sentence: what happens, in spans.
         cards, edges: what lights up.
-        changes: new texts: ("value" | "gradient", card), ("line-value" | "line-gradient", card, line) ("local", edge) or ("sent", edge).
+        changes: new texts: by ("value" | "gradient", card), ("line-value" | "line-gradient", card, line) or
+            ("local" | "sent", edge).
         exact: the numbers behind them, by the same keys.
     """
 
@@ -91,7 +92,11 @@ class _Teller:
         return f"({text})" if text.startswith("−") else text
 
     def told(self) -> list[Step]:
-        told = [Step("start", [("", "Forward: from the inputs to the result. Backward: from the result to every gradient.")])]
+        told = [
+            Step(
+                "start", [("", "Forward: from the inputs to the result. Backward: from the result to every gradient.")]
+            )
+        ]
         given = [i for i, card in enumerate(self.scene.cards) if self.is_given(card)]
         if given:
             told.append(self.given(given))
@@ -145,10 +150,20 @@ class _Teller:
         edges = self.edges_of[i]
         sentence: list[Span]
         if card.kind == "layer":
-            sentence = [("", "Forward through "), ("name", card.name), ("", f" ({card.note}): values "), ("value", card.value), ("", ".")]
+            sentence = [
+                ("", "Forward through "),
+                ("name", card.name),
+                ("", f" ({card.note}): values "),
+                ("value", card.value),
+                ("", "."),
+            ]
         else:
             sentence = [("", "Forward: ")]
-            inner = [v for v in card.nodes if self.graph.rows[v] is not None and v != card.node and self.graph.labels[v] is not None]
+            inner = [
+                v
+                for v in card.nodes
+                if self.graph.rows[v] is not None and v != card.node and self.graph.labels[v] is not None
+            ]
             for v in [*inner[:3], card.node]:
                 sentence += self.computed(v)
                 sentence.append(("", "." if v == card.node else "; then "))
@@ -183,8 +198,11 @@ class _Teller:
 
     def backward(self) -> list[Step]:
         scene, told = self.scene, []
-        start = Step("backward", [("", "Backward starts at the result: "), ("name", f"∂{self.root}/∂{self.root}"), ("", " = "),
-                                  ("gradient", "1"), ("", f", because {self.root} changes one for one with itself.")], [self.root_card])  # fmt: skip
+        seed: list[Span] = [
+            ("", "Backward starts at the result: "), ("name", f"∂{self.root}/∂{self.root}"), ("", " = "),
+            ("gradient", "1"), ("", f", because {self.root} changes one for one with itself."),
+        ]  # fmt: skip
+        start = Step("backward", seed, [self.root_card])
         for i, card in enumerate(scene.cards):
             if i != self.root_card:
                 start.changes["gradient", i], start.exact["gradient", i] = "0", 0.0
@@ -197,9 +215,7 @@ class _Teller:
         gathered: dict[int, list[float]] = {}
         for i in range(len(scene.cards) - 1, -1, -1):
             card = scene.cards[i]
-            if card.lines and i != self.root_card:
-                told.append(self.inside(i, card))
-            elif card.lines and any(line.kind == "parameter" for line in card.lines):
+            if card.lines and (i != self.root_card or any(line.kind == "parameter" for line in card.lines)):
                 told.append(self.inside(i, card))
             for j in sorted(self.edges_of[i], key=lambda j: scene.edges[j].position):
                 edge = scene.edges[j]
@@ -213,18 +229,30 @@ class _Teller:
     def inside(self, i: int, card: Card) -> Step:
         parameters = [line for line in card.lines if line.kind == "parameter"]
         if card.kind == "layer":
-            sentence: list[Span] = [("", "Backward through "), ("name", card.name), ("", ": gradients "), ("gradient", card.lines[-1].gradient)]
+            sentence: list[Span] = [
+                ("", "Backward through "),
+                ("name", card.name),
+                ("", ": gradients "),
+                ("gradient", card.lines[-1].gradient),
+            ]
             if parameters:
                 sentence += [("", ", of its parameters "), ("gradient", parameters[0].gradient)]
             sentence.append(("", "."))
         else:
             sentence = [("", "Inside "), ("name", card.name), ("", ", the same rule gives ")]
             for k, line in enumerate(card.lines[:-1][:6]):
-                sentence += [("", ", " if k else ""), ("name", self.slope(line.name)), ("", " = "), ("gradient", line.gradient)]
+                sentence += [
+                    ("", ", " if k else ""),
+                    ("name", self.slope(line.name)),
+                    ("", " = "),
+                    ("gradient", line.gradient),
+                ]
             sentence.append(("", ", …" if len(card.lines) > 7 else "."))
             if len(card.lines) == 1:
-                sentence = [("", "Through "), ("name", card.name), ("", ", where "), ("name", self.slope(card.name)), ("", " = "),
-                            ("gradient", card.gradient), ("", ".")]  # fmt: skip
+                sentence = [
+                    ("", "Through "), ("name", card.name), ("", ", where "), ("name", self.slope(card.name)),
+                    ("", " = "), ("gradient", card.gradient), ("", "."),
+                ]  # fmt: skip
         step = Step("backward", sentence, [i])
         self.place(i, step, values=False, gradients=True)
         return step
@@ -234,25 +262,30 @@ class _Teller:
         assert edge.sent is not None and edge.local is not None
         tail = self.scene.cards[edge.tail]
         arrived.append(edge.sent)
-        running = sum(arrived)
+        complete = len(arrived) == max(len(tail.terms), 1)
+        running = tail.exact[1] if complete else sum(arrived)
         local = f"∂{_short(head.name)}/∂{_short(tail.name)}"
         sentence: list[Span] = [
-            ("", "Chain rule, "), ("name", f"{head.name} → {tail.name}"), ("", f": {self.slope(head.name)} · {local} = "),
-            ("gradient", self.number(head.exact[1])), ("", f" × {self.factor(edge.local)} = "), ("gradient", self.number(edge.sent)), ("", "."),
+            ("", "Chain rule, "), ("name", f"{head.name} → {tail.name}"),
+            ("", f": {self.slope(head.name)} · {local} = "), ("gradient", self.number(head.exact[1])), ("", f" × {self.factor(edge.local)} = "),
+            ("gradient", self.number(edge.sent)), ("", "."),
         ]  # fmt: skip
-        complete = len(arrived) == max(len(tail.terms), 1)
         if len(arrived) > 1:
             text = total(arrived, running, self.digits)
             again = "A second path reaches" if len(arrived) == 2 else "One more path reaches"
-            sentence += [("", f" {again} "), ("name", tail.name), ("", ", and contributions add: "), ("", f"{self.slope(tail.name)} = "),
-                         ("gradient", text), ("", ".")]  # fmt: skip
+            sentence += [
+                ("", f" {again} "), ("name", tail.name), ("", f", and contributions add: {self.slope(tail.name)} = "),
+                ("gradient", text), ("", "."),
+            ]  # fmt: skip
         else:
             text = self.number(running)
             if self.slope(tail.name) != f"{self.slope(head.name)} · {local}":
                 so_far = "" if complete else " so far"
                 sentence += [("", f" So {self.slope(tail.name)} = "), ("gradient", text), ("", f"{so_far}.")]
         step = Step("backward", sentence, [edge.tail], [j])
-        key: tuple[object, ...] = ("line-gradient", edge.tail, len(tail.lines) - 1) if tail.lines else ("gradient", edge.tail)
+        key: tuple[object, ...] = (
+            ("line-gradient", edge.tail, len(tail.lines) - 1) if tail.lines else ("gradient", edge.tail)
+        )
         step.changes[key], step.exact[key] = text if not tail.lines else self.number(running), running
         if any(kind == "sent" for _, kind in edge.texts):
             step.changes["sent", j] = self.number(edge.sent)
@@ -270,8 +303,10 @@ def update(before: Graph, after: Graph, scene: Scene, digits: int, cards: Sequen
     `before` and `after` have the same structure; `cards[node]` is the card that shows a node.
     """
     changed = [
-        v for v in range(len(before)) if before.rows[v] is None and before.data[v] != after.data[v] and not _both_nan(before.data[v], after.data[v])
-    ]  # fmt: skip
+        v
+        for v, (old, new) in enumerate(zip(before.data, after.data, strict=True))
+        if before.rows[v] is None and old != new and (old == old or new == new)
+    ]
     if not changed:
         return None
     rates = {(before.data[v] - after.data[v]) / before.grad[v] for v in changed if before.grad[v] != 0.0}
@@ -279,16 +314,31 @@ def update(before: Graph, after: Graph, scene: Scene, digits: int, cards: Sequen
     if rate is not None and any(abs(r - rate) > 1e-6 * abs(rate) for r in rates):
         rate = None
     names = Names(before, digits)
-    changed.sort(key=lambda v: [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in _DIGITS.split(names.name(v))])
+    changed.sort(
+        key=lambda v: [
+            (part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in _DIGITS.split(names.name(v))
+        ]
+    )
     root = visible(before.labels[before.roots[0]] or "output")
     sentence: list[Span] = [("", "Update: ")]
     if rate is not None and rate > 0:
-        sentence.append(("", f"each parameter moves against its gradient, w ← w − {number(rate, digits)} · ∂{root}/∂w: "))
+        sentence.append(
+            ("", f"each parameter moves against its gradient, w ← w − {number(rate, digits)} · ∂{root}/∂w: ")
+        )
     for k, v in enumerate(changed[:8]):
-        sentence += [("", ", " if k else ""), ("name", names.name(v)), ("", ": "), ("value", number(before.data[v], digits))]
+        sentence += [
+            ("", ", " if k else ""),
+            ("name", names.name(v)),
+            ("", ": "),
+            ("value", number(before.data[v], digits)),
+        ]
         if rate is not None and rate > 0:
             slope = number(before.grad[v], digits)
-            sentence += [("", f" − {number(rate, digits)} × "), ("gradient", f"({slope})" if slope.startswith("−") else slope), ("", " = ")]
+            sentence += [
+                ("", f" − {number(rate, digits)} × "),
+                ("gradient", f"({slope})" if slope.startswith("−") else slope),
+                ("", " = "),
+            ]
         else:
             sentence.append(("", " → "))
         sentence.append(("value", number(after.data[v], digits)))
@@ -304,7 +354,3 @@ def update(before: Graph, after: Graph, scene: Scene, digits: int, cards: Sequen
         if i >= 0 and scene.cards[i].node == v:
             step.changes["value", i], step.exact["value", i] = number(after.data[v], digits), after.data[v]
     return step
-
-
-def _both_nan(a: float, b: float) -> bool:
-    return a != a and b != b

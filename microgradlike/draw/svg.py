@@ -20,7 +20,7 @@ def escaped(text: str) -> str:
 
 
 def _is_xml(c: str) -> bool:
-    return " " <= c <= "\ud7ff" and c != "\x7f" or "\ue000" <= c <= "\ufffd" or c >= "\U00010000"
+    return (" " <= c <= "\ud7ff" and c != "\x7f") or "\ue000" <= c <= "\ufffd" or c >= "\U00010000"
 
 
 def _n(x: float) -> str:
@@ -28,7 +28,14 @@ def _n(x: float) -> str:
 
 
 def svg(
-    canvas: Canvas, theme: Theme, *, scale: float = 1.0, carry_font: bool = True, dark: Theme | None = None, roles: bool = False, letters: str = ""
+    canvas: Canvas,
+    theme: Theme,
+    *,
+    scale: float = 1.0,
+    carry_font: bool = True,
+    dark: Theme | None = None,
+    roles: bool = False,
+    letters: str = "",
 ) -> str:
     """The picture as SVG text.
 
@@ -47,7 +54,8 @@ def svg(
     family, rules = embedded(regular, bold) if carry_font else ("microgradlike Sans", "")
     w, h = canvas.width, canvas.height
     out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_n(w * scale)}" height="{_n(h * scale)}" viewBox="0 0 {_n(w)} {_n(h)}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_n(w * scale)}" height="{_n(h * scale)}" '
+        f'viewBox="0 0 {_n(w)} {_n(h)}" '
         f'role="img" font-family="{family}, {FALLBACKS}" class="{family}">',
         f"<title>{escaped(visible(canvas.title))}</title>",
         f"<desc>{escaped(canvas.description)}</desc>",
@@ -62,7 +70,10 @@ def svg(
 
 
 def _follow_reader(theme: Theme, dark: Theme, family: str) -> str:
-    rules = "".join(f".{family} .f-{role}{{fill:{getattr(dark, role)}}}.{family} .s-{role}{{stroke:{getattr(dark, role)}}}" for role in _roles(dark))
+    rules = "".join(
+        f".{family} .f-{role}{{fill:{getattr(dark, role)}}}.{family} .s-{role}{{stroke:{getattr(dark, role)}}}"
+        for role in _roles(dark)
+    )
     return f"@media (prefers-color-scheme:dark){{{rules}.{family} .paper{{fill:{dark.paper}}}}}"
 
 
@@ -90,7 +101,9 @@ def _paint(shape: Path | Rect, theme: Theme, roles: bool, line: float) -> str:
 def _write(out: list[str], shapes: Sequence[Shape], theme: Theme, roles: bool) -> None:
     for shape in shapes:
         if isinstance(shape, Mark):
-            data = "".join(f' data-{key}="{escaped(json.dumps(v) if key == "label" else v)}"' for key, v in shape.data.items())
+            data = "".join(
+                f' data-{key}="{escaped(json.dumps(v) if key == "label" else v)}"' for key, v in shape.data.items()
+            )
             faint = ' opacity="0.22"' if shape.dimmed else ""
             out.append(f"<g{_class(shape.name)}{data}{faint}>")
             if shape.tooltip:
@@ -107,7 +120,8 @@ def _write(out: list[str], shapes: Sequence[Shape], theme: Theme, roles: bool) -
             weight = ' font-weight="bold"' if shape.bold else ""
             anchor = f' text-anchor="{shape.anchor}"' if shape.anchor != "start" else ""
             names = _class(shape.name, f"f-{shape.colour}" if roles else "")
-            place = f'x="{_n(shape.x)}" y="{_n(shape.y)}" font-size="{_n(shape.size)}" fill="{getattr(theme, shape.colour)}"'
+            place = f'x="{_n(shape.x)}" y="{_n(shape.y)}" font-size="{_n(shape.size)}"'
+            place += f' fill="{getattr(theme, shape.colour)}"'
             if font(shape.bold).has(shape.text):
                 out.append(f"<text {place}{weight}{anchor}{names}>{escaped(shape.text)}</text>")
             else:
@@ -131,4 +145,7 @@ def _pieces(shape: Text) -> str:
 
 def path_data(shape: Path) -> str:
     """The `d` of a path."""
-    return "".join(str(command[0]) + " ".join(_n(x) for x in command[1:] if isinstance(x, float | int)) for command in shape.commands)
+    return "".join(
+        str(command[0]) + " ".join(_n(x) for x in command[1:] if isinstance(x, float | int))
+        for command in shape.commands
+    )

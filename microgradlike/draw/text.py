@@ -75,7 +75,11 @@ def _visible(character: str) -> str:
         return "⇥"
     code = ord(character)
     category = unicodedata.category(character)
-    if category in ("Cc", "Cs", "Cn") or (category == "Cf" and code not in (0x200C, 0x200D, 0xAD)) or code in (0xFFFE, 0xFFFF):
+    if (
+        category in ("Cc", "Cs", "Cn")
+        or (category == "Cf" and code not in (0x200C, 0x200D, 0xAD))
+        or code in (0xFFFE, 0xFFFF)
+    ):
         return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
     return " " if category == "Zs" else character
 
@@ -109,7 +113,7 @@ def elided(text: str, most: float, size: float, bold: bool = False) -> str:
     if width(text, size, bold) <= most:
         return text
     for at in range(len(text) - 1, 0, -1):
-        if text[at] == " " and text[at + 1 : at + 2] not in ("", "+", MINUS, "×", "/") or text[at] in "([":
+        if (text[at] == " " and text[at + 1 : at + 2] not in ("", "+", MINUS, "×", "/")) or text[at] in "([":
             head = text[: at + 1]
             open_ones = [c for c in head if c in "()"]
             closing = ")" * max(open_ones.count("(") - open_ones.count(")"), 0)

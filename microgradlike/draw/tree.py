@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .font import _foreign
+from unicodedata import category, combining, east_asian_width
+
 from .scene import Scene
 from .text import number, visible
 
@@ -53,20 +54,22 @@ def tree(scene: Scene, digits: int = 4) -> str:
             if again or later:
                 continue
             written.add(i)
+            margin = f"{rest}{'│ ' if operands[i] else '  '}"
             if card.note:
-                rows.append((f"{rest}{'│ ' if operands[i] else '  '}{card.note}", "", "", ""))
-            for line in card.lines[:-1]:
-                rows.append((f"{rest}{'│ ' if operands[i] else '  '}{line.name}", line.value, line.gradient, ""))
+                rows.append((f"{margin}{card.note}", "", "", ""))
+            rows += [(f"{margin}{line.name}", line.value, line.gradient, "") for line in card.lines[:-1]]
             for k, (x, edge_number) in enumerate(reversed(operands[i])):
                 last = k == 0
-                stack.append((x, edge_number, rest + ("└─ " if last else "├─ "), rest + ("   " if last else "│  "), depth + 1))
+                first, below = ("└─ ", "   ") if last else ("├─ ", "│  ")
+                stack.append((x, edge_number, rest + first, rest + below, depth + 1))
     lines = _aligned([("", "value", "gradient", "local"), *rows])
-    head = [scene.title] if scene.title else []
-    return "\n".join([*map(visible, head), *lines, *(f"({note})" for note in scene.caption)])
+    title = [visible(scene.title)] if scene.title else []
+    return "\n".join([*title, *lines, *(f"({note})" for note in scene.caption)])
 
 
 def _columns(text: str) -> int:
-    return sum(2 if _foreign(c) > 0.9 and ord(c) > 0x1100 and c not in "…−◀" else 0 if _foreign(c) == 0.0 else 1 for c in text)
+    """How many columns a terminal takes for `text`."""
+    return sum(0 if combining(c) or category(c) == "Cf" else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def _aligned(rows: list[tuple[str, str, str, str]]) -> list[str]:

@@ -7,6 +7,9 @@ Open Font License 1.1, see OFL.txt). The outcome has quadratic outlines and no k
 tables, so that the width of a text is the sum of its advances: what text.py measures is what is drawn.
 """
 
+# mypy: ignore-errors
+# (fontTools has no types)
+
 from __future__ import annotations
 
 import sys
@@ -21,12 +24,12 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib import TTFont
 
 RANGES = (
-    (0x20, 0x7E), (0xA0, 0x17F), (0x18F, 0x18F), (0x192, 0x192), (0x1CD, 0x24F), (0x1E00, 0x1EFF), (0x2C7C, 0x2C7C),  # Latin
+    (0x20, 0x7E), (0xA0, 0x17F), (0x18F, 0x18F), (0x192, 0x192), (0x1CD, 0x24F), (0x1E00, 0x1EFF),  # Latin
     (0x2B0, 0x2E4), (0x300, 0x338),  # modifier letters, combining marks
     (0x370, 0x3FF), (0x400, 0x45F), (0x490, 0x491),  # Greek, Cyrillic
     (0x1D2C, 0x1D6A), (0x2010, 0x205E), (0x2070, 0x209C), (0x20A0, 0x20BF), (0x2100, 0x214F),
     (0x2150, 0x215F), (0x2190, 0x21FF), (0x2200, 0x22FF), (0x2308, 0x230B), (0x23CE, 0x23CE), (0x2400, 0x2426),
-    (0x25A0, 0x25FF), (0x2713, 0x2717), (0x27E8, 0x27EB), (0xFFFD, 0xFFFD),
+    (0x25A0, 0x25FF), (0x2C7C, 0x2C7C), (0x2713, 0x2717), (0x27E8, 0x27EB), (0xFFFD, 0xFFFD),
 )  # fmt: skip
 SIGNS = range(0x2190, 0x2800)  # of these, Noto's mathematical signs are taken only where wanted
 WANTED = set("∛∇∈∉∘∝⊙⊗⊕⌊⌋⌈⌉⟨⟩∧∨∩∪⊂⊆∀∃≡∼≪≫⋅⋯⋮∓∗∅⇒⇔")
@@ -76,7 +79,8 @@ def build(main: str, *others: str, weight: int, style: str, target: str) -> None
     builder.setupHorizontalHeader(ascent=ascent, descent=descent)
     family = "microgradlike Sans"
     builder.setupNameTable({
-        "familyName": family, "styleName": style, "fullName": f"{family} {style}", "psName": f"microgradlikeSans-{style}",
+        "familyName": family, "styleName": style,
+        "fullName": f"{family} {style}", "psName": f"microgradlikeSans-{style}",
         "copyright": "Copyright 2016-2022 The Inter Project Authors; mathematical signs copyright 2010-2020 Google",
         "licenseDescription": "SIL Open Font License, Version 1.1", "licenseInfoURL": "https://scripts.sil.org/OFL",
     })  # fmt: skip
@@ -86,7 +90,9 @@ def build(main: str, *others: str, weight: int, style: str, target: str) -> None
     builder.font.recalcTimestamp = False
     builder.save(target)
     lacking = sorted(chr(c) for low, high in RANGES for c in range(low, high + 1) if c not in cmap)
-    print(target, Path(target).stat().st_size, "bytes,", len(glyphs), "glyphs; wanted but lacking:", WANTED & set(lacking))
+    print(
+        target, Path(target).stat().st_size, "bytes,", len(glyphs), "glyphs; wanted but lacking:", WANTED & set(lacking)
+    )
 
 
 if __name__ == "__main__":
