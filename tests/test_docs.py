@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import sys
 import re
+import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,7 +57,10 @@ def name(path: Path) -> str:
 @pytest.fixture
 def page_surroundings(tmp_path, monkeypatch):
     """A page may write files and add primitives: neither outlives it."""
-    monkeypatch.chdir(tmp_path)
+    (tmp_path / "page").mkdir()
+    (tmp_path / "examples").mkdir()
+    shutil.copy(DOCS / "examples" / "names.txt", tmp_path / "examples")  # what a page finds beside its own folder
+    monkeypatch.chdir(tmp_path / "page")
     monkeypatch.setenv("MPLBACKEND", "agg")
     before = dict(ops.TABLE)
     yield

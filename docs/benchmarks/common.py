@@ -20,6 +20,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import json
+import math
 import os
 import platform
 import sys
@@ -92,8 +93,8 @@ def case(name, unit, peers, check=None, *, ours=None, rounds=None, seconds=20.0,
     (check or agree)(answers)
     del answers
 
-    shortest = 0.0 if small else 0.01
-    repeats = {label: max(1, round(shortest / max(once[label], 1e-7))) for label in present}
+    shortest = 0.0 if small else 0.1  # long enough to be warm
+    repeats = {label: max(1, math.ceil(shortest / max(once[label], 1e-7))) for label in present}
     if rounds is None:
         rounds = 2 if small else min(25, max(5, int(seconds / sum(once[p] * repeats[p] for p in present))))
     times = {label: [] for label in present}
