@@ -75,7 +75,7 @@ _draining = False
 
 
 @cython.no_gc
-@cython.freelist(65536)
+@cython.freelist(512)  # not more: the allocator hands out neighbours again, which the caches like
 @cython.cclass
 class Value:
     """A float64 that records the computation it takes part in.
