@@ -101,7 +101,7 @@ def compile(
         _require(backend)
     options = {"backend": backend, "on_branch": on_branch, "cache": cache, "threads": threads}
     if function is None:
-        return lambda f: compile(f, inputs=inputs, **options)
+        return lambda f: Compiled(f, inputs, options)
     return Compiled(function, inputs, options)
 
 
@@ -472,6 +472,7 @@ def _fed(runner: Any, rows: Rows) -> Any:
 
 
 _fields: Any = Value
+_lock: Any = _engines.__dict__["_engine"]._lock  # the one that sweeps hold: no update of a gradient is lost
 # The slot itself where the engine is plain Python: the property would ask whether somebody is recording.
 _read: Callable[[Value], float] = attrgetter("data") if native_engine else _fields._data.__get__
 
@@ -483,7 +484,7 @@ def _data(parameters: list[Value]) -> list[float]:
 def _add_gradients(parameters: list[Value], gradient: Sequence[float]) -> None:
     """grad += gradient, for all or none: the loop runs inside one call of C code, which no signal interrupts."""
     field = _fields.grad if native_engine else _fields._grad
-    with _engines._engine._lock:
+    with _lock:
         totals = list(map(add, map(field.__get__, parameters), gradient))
         deque(map(field.__set__, parameters, totals), maxlen=0)
 
@@ -498,7 +499,7 @@ def _gathered(parts: list[tuple[list[int] | None, Any, Recording]], count: int) 
         merged: list[Any] = [None] * count
         for which, found, _ in parts:
             for i, row in zip(range(count) if which is None else which, found, strict=True):
-                merged[i] = row
+                merged[i] = list(row[:results])
         outputs = merged
     np = _numpy_or_none()
     if np is None:

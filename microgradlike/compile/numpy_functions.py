@@ -17,7 +17,7 @@ Function = Callable[..., Any]
 
 def _ufunc(ufunc: Any) -> Function:
     def call(out: Any, *xs: Any) -> None:
-        ufunc(*xs, out)
+        ufunc(*xs, out=out)
 
     return call
 
@@ -33,15 +33,15 @@ def _python(name: str) -> Function:
 
 
 def _relu(out: Any, x: Any) -> None:
-    np.maximum(x, 0.0, out)
+    np.maximum(x, 0.0, out=out)
 
 
 def _sign(out: Any, x: Any) -> None:
-    np.sign(x, out)
+    np.sign(x, out=out)
 
 
 def _reciprocal(out: Any, x: Any) -> None:
-    np.divide(1.0, x, out)
+    np.divide(1.0, x, out=out)
 
 
 def _positive(out: Any, x: Any) -> None:
@@ -86,7 +86,7 @@ def _norm(out: Any, x: Any) -> None:
 
 
 def _remainder(out: Any, x: Any, y: Any) -> None:
-    np.mod(x, y, out)
+    np.mod(x, y, out=out)
     np.copyto(out, np.nan, where=~np.isfinite(x) & np.ones(out.shape, bool))
 
 

@@ -352,7 +352,8 @@ class _Layout:
                 if type(a) is int and a >= self.first and phase[a] == here and level[a] >= depth:
                     depth = level[a] + 1
             phase[i], level[i] = here, depth
-            groups[(here, depth, name, *self._kind(i, name, args))].append(i)
+            key = (here, depth, name, *self._kind(i, name, args))
+            groups[key].append(i)
         return sorted(groups.items(), key=lambda item: (item[0][0], item[0][1]))
 
     def _order(self) -> list[int]:
