@@ -156,8 +156,8 @@ def train_test_split(
     if not 0 < count < m:
         raise ValueError(f"test_size {test_size!r} of {m} rows leaves nothing to train on")
     rng = random.Random(integer("seed", seed, 0))
-    order = list(range(m))
-    rng.shuffle(order)
+    keys = [rng.random() for _ in range(m)]  # of the generator's methods, only random() is the same in every Python
+    order = sorted(range(m), key=keys.__getitem__, reverse=True)
     if flag("stratify", stratify):
         order = _stratified(order, read_column(y), count)
     test, train = order[:count], order[count:]

@@ -56,7 +56,7 @@ class Model:
 
     optimizer: str | Callable[..., optim.Optimizer] = "gradient_descent"
     learning_rate: float | optim.Schedule = 0.1
-    epochs: int = 100
+    epochs: int = 300
     batch_size: int | None = None
     shuffle: bool = True
     l2: float = 0.0

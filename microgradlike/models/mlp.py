@@ -21,6 +21,7 @@ class _Perceptron(Model):
     initializer: str | None = None
     optimizer: str | Callable[..., optim.Optimizer] = "adam"
     learning_rate: float | optim.Schedule = 0.01
+    epochs: int = 100
     batch_size: int | None = 32
 
     def _network(self, n_features: int, n_outputs: int, rng: random.Random) -> nn.Module:
@@ -44,7 +45,7 @@ class MLPClassifier(_Perceptron, Classifier):
         initializer: how weights start: a name from `nn.initializers()`, or None for what suits the activation.
 
     All others as for every model (`help(microgradlike.models.Model)`); here the optimiser is "adam" with
-    learning_rate 0.01 on mini-batches of 32 rows unless told otherwise. Attributes as for LogisticRegression,
+    learning_rate 0.01 for 100 epochs of mini-batches of 32 rows unless told otherwise. Attributes as for LogisticRegression,
     without coef_ and intercept_; `network_` is the `nn.MLP`.
 
     >>> X, y = [[0, 0], [0, 1], [1, 0], [1, 1]], ["same", "different", "different", "same"]
