@@ -30,6 +30,8 @@ class BuildExtension(build_ext):
             return
         try:
             ext.sources = [self._translated()]
+            if self.compiler.compiler_type == "unix":
+                ext.extra_compile_args = ["-g0"]  # debugging symbols would be four fifths of the file
             super().build_extension(ext)
         except Exception as error:  # whatever is missing, the plain engine works
             self.warn(f"the compiled engine was not built, the plain one will run: {error}")
