@@ -17,7 +17,7 @@ from typing import Any
 
 from ..ops import TABLE, Op
 from ..program import Program, Slot, Tape
-from .lowering import LOWERED
+from .lowering import LOWERED, Lowering
 
 __all__ = ["ROW_MEAN", "batched_slots", "forward_program", "gradient_program"]
 
@@ -34,9 +34,9 @@ def batched_slots(program: Program, inputs: int) -> bytearray:
     return flags
 
 
-def forward_program(program: Program, native: Collection[str]) -> Program:
+def forward_program(program: Program, native: Collection[str], lowered: Lowering = LOWERED) -> Program:
     """The program written with native operations only."""
-    tape = Tape(program.inputs, native, LOWERED)
+    tape = Tape(program.inputs, native, lowered)
     slots = _forward(program, tape)
     return tape.program([slots[a] if type(a) is int else a for a in program.outputs], program.names)
 
@@ -52,9 +52,11 @@ def _forward(program: Program, tape: Tape) -> list[Any]:
     return slots
 
 
-def gradient_program(program: Program, inputs: int, native: Collection[str], exact: bool = False) -> Program:
+def gradient_program(
+    program: Program, inputs: int, native: Collection[str], exact: bool = False, lowered: Lowering = LOWERED
+) -> Program:
     """Output 0 of `program`, averaged over the rows, and its gradients with respect to inputs `inputs` … of it."""
-    tape = Tape(program.inputs, native, LOWERED, strict=exact)
+    tape = Tape(program.inputs, native, lowered, strict=exact)
     values = _forward(program, tape)
     batched = batched_slots(program, inputs)
     first, root = program.inputs, program.outputs[0]
@@ -78,7 +80,7 @@ def gradient_program(program: Program, inputs: int, native: Collection[str], exa
             continue
         args = program.args[k]
         x = [values[a] if type(a) is int else a for a in args]
-        for a, c in zip(args, _cotangents(program.rows[k], tape, g, values[node], x), strict=True):
+        for a, c in zip(args, program.rows[k].cotangents(tape, g, values[node], *x), strict=True):
             if c is None or type(a) is not int or not active[a] or (type(c) is float and c == 0.0):
                 continue
             if exact and not _harmless(tape, c, g):
@@ -91,19 +93,6 @@ def gradient_program(program: Program, inputs: int, native: Collection[str], exa
     gradients = [_total(tape, parts[a] or [], flags, False) for a in range(inputs, first)]
     value = values[root] if type(root) is int else root
     return tape.program([_mean(tape, value, flags), *gradients], program.names)
-
-
-def _cotangents(row: Op, m: Tape, g: Any, z: Any, x: list[Any]) -> Any:
-    """The row's cotangents; for a class that is itself an argument, its rule at every class, and a selection."""
-    if row.name in ("cross_entropy", "log_softmax") and type(x[0]) is Slot and row.pullback is not None:
-        k, n = x[0], len(x) - 1
-        if n == 1:
-            return [None, *row.pullback(m, g, z, 0.0, *x[1:])[1:]]
-        one = [row.pullback(m, g, z, float(j), *x[1:]) for j in range(2)]
-        mine = [one[j][j + 1] if j < 2 else row.pullback(m, g, z, float(j), *x[1:])[j + 1] for j in range(n)]
-        other = [one[1][1], *one[0][2:]]
-        return [None, *[m.where(m.equal(k, float(j)), mine[j], other[j]) for j in range(n)]]
-    return row.cotangents(m, g, z, *x)
 
 
 def _harmless(tape: Tape, c: Any, g: Any) -> bool:

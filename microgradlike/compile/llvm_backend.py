@@ -19,7 +19,9 @@ from ..program import Program
 from .inputs import Rows
 from .llvm_engine import engine, prototypes
 from .llvm_text import LANES, REGISTERS
+from .lowering import LOWERED_NATIVE
 from .numpy_backend import NumpyRunner, Tile, _calls, _results, _sums_of
+from .numpy_functions import NATIVE
 from .vectorise import BODY, POST, PRE, REDUCE, Instruction, Operand, Plan, U, V
 
 __all__ = ["LlvmRunner", "Native"]
@@ -329,6 +331,8 @@ class LlvmRunner(NumpyRunner):
     """
 
     name = "llvm"
+    native_rows = NATIVE - {"sigmoid_minus", "binary_cross_entropy_with_logits"}
+    lowered = LOWERED_NATIVE
 
     def __init__(self, program: Program, inputs: int, cache: bool = True, threads: int | None = None) -> None:
         super().__init__(program, inputs)

@@ -23,7 +23,7 @@ _INTRINSICS = {
 }  # fmt: skip
 REGISTERS = frozenset({
     "add", "subtract", "multiply", "divide", "negative", "reciprocal", "square", "positive", "relu", "where", "defined",
-    "maximum", "minimum", "sign", *_LIBRARY, *_RELATIONS, *_INTRINSICS, *(f"where {r}" for r in _RELATIONS),
+    "maximum", "minimum", "sign", "hinge", *_LIBRARY, *_RELATIONS, *_INTRINSICS, *(f"where {r}" for r in _RELATIONS),
 })  # fmt: skip
 
 
@@ -166,7 +166,7 @@ class Function:
             return self.new(f"call {t} {function}({t} {x[0]})")
         special: dict[str, Callable[..., str]] = {
             "where": self._where, "defined": self._defined, "relu": self._relu, "maximum": self._maximum,
-            "minimum": self._minimum, "sign": self._sign,
+            "minimum": self._minimum, "sign": self._sign, "hinge": self._hinge,
         }  # fmt: skip
         if name in special:
             return special[name](lanes, *x)
@@ -201,6 +201,14 @@ class Function:
         zero, one = self.constant(0.0, lanes), self.constant(1.0, lanes)
         below = self._select(self._test("olt", lanes, x, zero), lanes, self.constant(-1.0, lanes), x)
         return self._select(self._test("ogt", lanes, x, zero), lanes, one, below)
+
+    def _hinge(self, lanes: int, s: str, y: str) -> str:
+        """1 − s·y in one rounding: it cancels near the margin."""
+        t = kind(lanes)
+        self.declared.add(f"declare {t} @llvm.fma.{mangled(lanes)}({t}, {t}, {t})")
+        minus = self.new(f"fneg {t} {s}")
+        margin = self.new(f"call {t} @llvm.fma.{mangled(lanes)}({t} {minus}, {t} {y}, {t} {self.constant(1.0, lanes)})")
+        return self._relu(lanes, margin)
 
     def _called(self, name: str, lanes: int, *x: str) -> str:
         count = _LIBRARY[name]

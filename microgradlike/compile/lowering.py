@@ -10,7 +10,9 @@ from typing import Any
 
 from ..ops import Op
 
-__all__ = ["LOWERED", "REST", "TOP"]
+__all__ = ["LOWERED", "LOWERED_NATIVE", "REST", "TOP", "Lowering"]
+
+Lowering = dict[str, Callable[..., Any]]
 
 # Two reductions that the softmax family shares. They have no derivative: what is differentiated is the family.
 TOP = Op("top", pullback=lambda m, g, z, *xs: [None for _ in xs], doc="The largest of x; nan if one is nan.")
@@ -69,7 +71,7 @@ def _mean(m: Any, *xs: Any) -> Any:
     return m.divide(m.sum(*xs), float(len(xs)))
 
 
-LOWERED: dict[str, Callable[..., Any]] = {
+LOWERED: Lowering = {
     "logsumexp": _logsumexp,
     "log_softmax": _log_softmax,
     "cross_entropy": _cross_entropy,
@@ -79,3 +81,12 @@ LOWERED: dict[str, Callable[..., Any]] = {
     "logaddexp": _logaddexp,
     "mean": _mean,
 }
+
+
+def _sigmoid_minus(m: Any, x: Any, y: Any) -> Any:
+    # For a target of 0 or 1 to the last digits; between them to those of the larger of σ(x) and y.
+    return m.where(m.equal(y, 1.0), -m.sigmoid(-x), m.sigmoid(x) - y)
+
+
+# Native code has what NumPy has but these, which it computes by formulas rather than hand them back to NumPy.
+LOWERED_NATIVE: Lowering = {**LOWERED, "sigmoid_minus": _sigmoid_minus}

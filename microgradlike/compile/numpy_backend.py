@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from ..program import Program
 from .differentiate import forward_program, gradient_program
 from .inputs import Rows
+from .lowering import LOWERED, Lowering
 from .numpy_functions import ELEMENTWISE, NATIVE
 from .vectorise import BODY, POST, PRE, REDUCE, Instruction, Operand, Plan, U, vectorise
 
@@ -185,6 +186,8 @@ class NumpyRunner:
 
     name = "numpy"
     tile: type[Tile] = Tile
+    native_rows: Collection[str] = NATIVE
+    lowered: Lowering = LOWERED
 
     def __init__(self, program: Program, inputs: int) -> None:
         self.program = program
@@ -202,9 +205,9 @@ class NumpyRunner:
         plan = self._plans.get((kind, single))
         if plan is None:
             if kind == "values":
-                program = forward_program(self.program, NATIVE)
+                program = forward_program(self.program, self.native_rows, self.lowered)
             else:
-                program = gradient_program(self.program, self.inputs, NATIVE, exact=kind == "exact")
+                program = gradient_program(self.program, self.inputs, self.native_rows, kind == "exact", self.lowered)
             plan = self._plans[kind, single] = vectorise(program, self.inputs, single)
         return plan
 

@@ -107,5 +107,99 @@ ELEMENTWISE: dict[str, Function] = {
     "erf": _python("erf"), "erfc": _python("erfc"),
 }  # fmt: skip
 
+
+# ── rows whose plain formula is not accurate everywhere ─────────────────────────────────────────
+class _Arrays:
+    """The namespace of arrays that a row's formula is run on."""
+
+    def __getattr__(self, name: str) -> Function:
+        function = ELEMENTWISE.get(name)
+        row = TABLE.get(name)
+        if function is None and row is not None and row.formula is not None:
+            return lambda *xs: row.formula(self, *xs)  # type: ignore[misc]
+        if function is None:
+            raise AttributeError(name)
+
+        def call(*xs: Any) -> Any:
+            out = np.empty(np.broadcast_shapes(*[np.shape(x) for x in xs]))
+            function(out, *xs)
+            return out
+
+        return call
+
+
+_arrays = _Arrays()
+
+
+def _trusting(name: str, trusted: Function, formula: Function | None = None) -> Function:
+    """The formula where it keeps its digits (`trusted(result, *operands)`, finite and not subnormal), else floats.py."""
+    exact = getattr(floats, name)
+    formula = formula or TABLE[name].formula
+    assert formula is not None
+
+    def call(out: Any, *xs: Any) -> None:
+        result = formula(_arrays, *xs)
+        size = np.abs(result)
+        doubtful = ~((size > 1e-290) & (size < np.inf) & trusted(result, *xs))
+        out[...] = result
+        doubtful = np.broadcast_to(doubtful, out.shape)
+        if doubtful.any():
+            operands = [np.broadcast_to(x, out.shape)[doubtful].tolist() for x in xs]
+            out[doubtful] = [exact(*row) for row in zip(*operands, strict=True)]
+
+    return call
+
+
+def _moderate(*xs: Any) -> Any:
+    """Neither so large nor so small that a square or a quotient overflows."""
+    found: Any = True
+    for x in xs:
+        size = np.abs(x)
+        found = found & (size > 1e-70) & (size < 1e70)
+    return found
+
+
+def _hinge_margin(m: Any, s: Any, y: Any) -> Any:
+    """relu(1 − s·y) with the rounding error of the product put back (Dekker 1971): 1 − s·y cancels near the margin."""
+    p = s * y
+    a, b = 134217729.0 * s, 134217729.0 * y
+    s1, y1 = a - (a - s), b - (b - y)
+    s2, y2 = s - s1, y - y1
+    error = ((s1 * y1 - p) + s1 * y2 + s2 * y1) + s2 * y2
+    return np.maximum((1.0 - p) - error, 0.0)
+
+
+def _sigmoid_minus(m: Any, x: Any, y: Any) -> Any:
+    return np.where(np.equal(y, 1.0), -m.sigmoid(-x), m.sigmoid(x) - y)
+
+
+def _silu_slope(m: Any, x: Any) -> Any:
+    return m.sigmoid(x) * (1.0 + x * m.sigmoid(-x))
+
+
+ELEMENTWISE |= {
+    name: _trusting(name, *rest)
+    for name, *rest in (
+        ("silu", lambda r, x: True), ("mish", lambda r, x: True), ("gelu", lambda r, x: x > -1.5),
+        ("gelu_tanh", lambda r, x: np.abs(x) < 2.0), ("silu_slope", lambda r, x: np.abs(r) > 0.05, _silu_slope),
+        ("mish_slope", lambda r, x: np.abs(r) > 0.2), ("gelu_slope", lambda r, x: np.abs(r) > 0.2),
+        ("gelu_tanh_slope", lambda r, x: (np.abs(r) > 0.2) & (np.abs(x) < 2.0)),
+        ("celu", lambda r, x, alpha: _moderate(alpha)), ("logaddexp", lambda r, x, y: np.abs(r) > 0.5 * np.abs(x)),
+        ("binary_cross_entropy", lambda r, p, y: (p > 0.0) & (p < 1.0) & (y >= 0.0) & (y <= 1.0)),
+        ("binary_cross_entropy_with_logits", lambda r, x, y: (y >= 0.0) & (y <= 1.0)),
+        ("pow_slope", lambda r, x, y: _moderate(x, y) & (np.abs(y) < 64.0)),
+        ("pow_log", lambda r, x, y: _moderate(x, y)), ("cbrt_slope", lambda r, x: True),
+        ("erf_slope", lambda r, x: np.abs(x) < 2.0), ("normal_density", lambda r, x: np.abs(x) < 2.0),
+        ("normal_cdf", lambda r, x: x > -1.5), ("over_norm2", lambda r, x, y: _moderate(x, y)),
+        ("unit_component", lambda r, x, y: _moderate(x, y)), ("logit", lambda r, p: np.abs(r) > 0.5),
+        ("sigmoid_difference", lambda r, x, y: np.abs(x - y) < 4.0),
+        ("exp_quotient", lambda r, x, y: _moderate(x, y) & (np.abs(x) < 4.0 * np.abs(y))),
+        ("sigmoid_minus", lambda r, x, y: (np.abs(r) > 0.2) | (y == 0.0) | (y == 1.0), _sigmoid_minus),
+        ("hinge", lambda r, s, y: _moderate(s, y), _hinge_margin),
+        ("exp_times", lambda r, *xs: False), ("celu_gap", lambda r, *xs: False),
+    )
+    if name in TABLE
+}  # fmt: skip
+
 # What a program may use as it is; everything else is replaced by formulas that do.
 NATIVE = frozenset(ELEMENTWISE) & frozenset(TABLE) | {"dot", "take"}
