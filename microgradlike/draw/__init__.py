@@ -13,8 +13,9 @@ from typing import Any
 
 from .drawing import Drawing, draw, label
 from .film import StepThrough, step_through
+from .notebook import rich_values
 
-__all__ = ["Drawing", "StepThrough", "draw", "label", "step_through"]
+__all__ = ["Drawing", "StepThrough", "draw", "label", "rich_values", "step_through"]
 
 
 class _Callable(ModuleType):

@@ -11,11 +11,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from .graph import Graph
 
 DETAILS = ("auto", "full", "cards", "neurons", "layers")
 MOST_WITH_PILLS, MOST_CARDS, MOST_ASKED_FOR, MOST_LAYERS, MOST_STRETCHES = 60, 200, 5_000, 60, 12
+MOST_TO_TRY = 20_000  # values of a graph that may turn out to have few enough neurons
 MOST_USES = 4  # a leaf used more often is drawn again at each use
 _LINEAR = ("positive", "negative")
 _SCALING = ("multiply", "dot", "divide")
@@ -60,9 +62,9 @@ def fold(graph: Graph, detail: str = "auto", max_nodes: int | None = None) -> Fo
     if detail == "auto":
         if len(graph) <= most:
             return _single(graph, pills=len(graph) <= MOST_WITH_PILLS)
-        if len(graph) <= 20_000:
+        if len(graph) <= MOST_TO_TRY:
             folding = _neurons(graph)
-            if len(folding.groups) <= most:
+            if len(folding.groups) <= most and not _is_one_piece(graph, max(len(g.nodes) for g in folding.groups)):
                 return folding
         return _layers(graph, max_nodes or MOST_LAYERS)
     if detail == "layers":
@@ -75,6 +77,11 @@ def fold(graph: Graph, detail: str = "auto", max_nodes: int | None = None) -> Fo
             f"raise max_nodes, or use detail='auto' or 'layers', which fold the graph"
         )
     return folding
+
+
+def _is_one_piece(graph: Graph, largest: int) -> bool:
+    """Whether one cone is most of the graph, so that folding cones would hide everything."""
+    return largest > MOST_WITH_PILLS and largest > 0.6 * len(graph)
 
 
 # ── every value a card ──────────────────────────────────────────────────────────────────────────
@@ -267,8 +274,7 @@ def _layers(graph: Graph, most: int) -> Folding:
     for v in range(n):
         if result[v] >= 0:
             cone_nodes.setdefault(result[v], []).append(v)
-    largest = max(map(len, cone_nodes.values()), default=0)
-    if largest > 2_000 and largest > 0.3 * n:
+    if _is_one_piece(graph, max(map(len, cone_nodes.values()), default=0)):
         return _stretches(graph, most)
     level: dict[int, int] = {}
     for end in sorted(cone_nodes):
@@ -279,7 +285,7 @@ def _layers(graph: Graph, most: int) -> Folding:
             if type(x) is int and result[x] not in (-1, end)
         ]
         level[end] = max(before, default=-1) + 1
-    keys: dict[tuple[object, ...], list[int]] = {}
+    keys: dict[tuple[Any, ...], list[int]] = {}
     for end, nodes in cone_nodes.items():
         layer = _layer_name(places.get(end, ()))
         kind: object = layer or frozenset(Counter(graph.rows[v].name for v in nodes).items())  # type: ignore[union-attr]
@@ -295,14 +301,19 @@ def _layers(graph: Graph, most: int) -> Folding:
 
 def _grouped(
     graph: Graph,
-    keys: dict[tuple[object, ...], list[int]],
+    keys: dict[tuple[Any, ...], list[int]],
     cone_nodes: dict[int, list[int]],
     places: dict[int, tuple[str, ...]],
 ) -> Folding:
     n = len(graph)
     group_of = [-1] * n
     groups: list[Group] = []
-    for key, ends in sorted(keys.items(), key=lambda item: max(item[1])):
+
+    def place(item: tuple[tuple[Any, ...], list[int]]) -> tuple[int, int]:
+        """Leaves first, then by depth: operands before results."""
+        return -1 if item[0][0] == "leaf" else item[0][0], max(item[1])
+
+    for key, ends in sorted(keys.items(), key=place):
         if key[0] == "leaf":
             group = Group("layer" if len(ends) > 1 else "input", ends[-1], ends, ends)
             group.title = f"{len(ends):,} inputs"

@@ -346,9 +346,9 @@ def _across(
     for a, b, offset, weight, _ in wires:
         p, q = block[a], block[b]
         if p != q:
-            distance = shift[a] - shift[b] - offset  # y[q] should be y[p] + distance
-            pulls[p].append((q, -distance, weight))
-            pulls[q].append((p, distance, weight))
+            ahead = shift[a] - shift[b] - offset  # y[q] should be y[p] + ahead
+            pulls[p].append((q, -ahead, weight))
+            pulls[q].append((p, ahead, weight))
     return _relaxed(members, constraints, backward, pulls, block, shift, count)
 
 

@@ -26,8 +26,8 @@ def png(canvas: Canvas, theme: Theme, scale: float = 2.0) -> bytes:
         fits = scale * min(math.sqrt(MOST_PIXELS / (w * h)), MOST_ACROSS / max(w, h))
         raise ValueError(
             f"the PNG would be {w:,.0f} × {h:,.0f} pixels; the limits are {MOST_PIXELS // 10**6} million, "
-            f"and {MOST_ACROSS:,} on a side: use scale={math.floor(fits * 100) / 100:g} or less, save as .svg, or fold the graph with "
-            "detail='neurons' or 'layers'"
+            f"and {MOST_ACROSS:,} on a side: use scale={math.floor(fits * 100) / 100:g} or less, save as .svg, "
+            "or fold the graph with detail='neurons' or 'layers'"
         )
     try:
         import resvg_py

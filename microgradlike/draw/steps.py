@@ -267,8 +267,8 @@ class _Teller:
         local = f"∂{_short(head.name)}/∂{_short(tail.name)}"
         sentence: list[Span] = [
             ("", "Chain rule, "), ("name", f"{head.name} → {tail.name}"),
-            ("", f": {self.slope(head.name)} · {local} = "), ("gradient", self.number(head.exact[1])), ("", f" × {self.factor(edge.local)} = "),
-            ("gradient", self.number(edge.sent)), ("", "."),
+            ("", f": {self.slope(head.name)} · {local} = "), ("gradient", self.number(head.exact[1])),
+            ("", f" × {self.factor(edge.local)} = "), ("gradient", self.number(edge.sent)), ("", "."),
         ]  # fmt: skip
         if len(arrived) > 1:
             text = total(arrived, running, self.digits)
