@@ -49,6 +49,7 @@ nb_execution_timeout = 120
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 nb_merge_streams = True
+nb_output_stderr = "remove-warn"  # a page has nothing to complain about
 suppress_warnings = ["config.cache"]
 
 # ── reference ───────────────────────────────────────────────────────────────────────────────────
@@ -58,6 +59,7 @@ autoclass_content = "class"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
+napoleon_use_ivar = True
 napoleon_preprocess_types = False
 
 # ── look ────────────────────────────────────────────────────────────────────────────────────────

@@ -211,7 +211,9 @@ def table(results):
             lines += [r["note"], ""]
         if "columns" in r:
             lines += ["| " + " | ".join(r["columns"]) + " |", "|---" * len(r["columns"]) + "|"]
-            lines += ["| " + " | ".join(x if isinstance(x, str) else figure(x) for x in row) + " |" for row in r["rows"]]
+            lines += [
+                "| " + " | ".join(x if isinstance(x, str) else figure(x) for x in row) + " |" for row in r["rows"]
+            ]
         else:
             lines += [f"| | {r['unit']}, median (quartiles) | time ÷ {r['ours']} |", "|---|---|---|"]
             for label, t in sorted(r["peers"].items(), key=lambda item: item[1]["median"]):

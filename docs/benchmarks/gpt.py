@@ -32,13 +32,27 @@ class Gpt:
         def matrix(rows: int, columns: int, scale: float = 0.08) -> list[list[Any]]:
             return [[value(chance.gauss(0.0, scale)) for _ in range(columns)] for _ in range(rows)]
 
-        self.token, self.position, self.head = matrix(vocabulary, WIDTH), matrix(BLOCK, WIDTH), matrix(vocabulary, WIDTH)
+        self.token, self.position, self.head = (
+            matrix(vocabulary, WIDTH),
+            matrix(BLOCK, WIDTH),
+            matrix(vocabulary, WIDTH),
+        )
         self.query, self.key, self.value, self.out = (matrix(WIDTH, WIDTH) for _ in range(4))
         self.up, self.down = matrix(HIDDEN, WIDTH), matrix(WIDTH, HIDDEN)
 
     def parameters(self) -> list[Any]:
         """All of them, matrix by matrix."""
-        matrices = (self.token, self.position, self.head, self.query, self.key, self.value, self.out, self.up, self.down)
+        matrices = (
+            self.token,
+            self.position,
+            self.head,
+            self.query,
+            self.key,
+            self.value,
+            self.out,
+            self.up,
+            self.down,
+        )
         return [p for matrix in matrices for row in matrix for p in row]
 
     def document(self, i: int) -> list[int]:

@@ -1,7 +1,7 @@
 """Two moons told apart by a small network, written as plain arithmetic on Values: micrograd's demo in our terms.
 
     python docs/examples/moons.py            # 100 points, 100 steps of gradient descent
-    python docs/examples/moons.py --small    # 30 points, 40 steps, a smaller network
+    python docs/examples/moons.py --small    # 24 points, 40 steps, a smaller network
 
 A network 2-16-16-1 with ReLU scores every point; the labels are −1 and +1. The loss is the mean of
 relu(1 − label·score), the max-margin or hinge loss, which is 0 for a point that is on the right side by a
@@ -69,7 +69,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--small", action="store_true", help="fewer points, fewer steps, a smaller network")
     small = parser.parse_args(argv).small
-    count, steps, sizes = (30, 40, (2, 8, 8, 1)) if small else (100, 100, (2, 16, 16, 1))
+    count, steps, sizes = (24, 40, (2, 8, 8, 1)) if small else (100, 100, (2, 16, 16, 1))
 
     rng = random.Random(1337)
     points, labels = moons(count, rng)
