@@ -1,8 +1,8 @@
 """Build the documentation: `python docs/build.py`. Warnings are errors; no network is used.
 
-    python docs/build.py                 the site, in docs/_build/html
-    python docs/build.py --fresh         from nothing, as a release is built
-    python docs/build.py docs/tutorial/01-computation-graph.md    only this page again (and what it needs)
+python docs/build.py                 the site, in docs/_build/html
+python docs/build.py --fresh         from nothing, as a release is built
+python docs/build.py docs/tutorial/01-computation-graph.md    only this page again (and what it needs)
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ def main(arguments: list[str] | None = None) -> int:
         print('The documentation needs Sphinx: pip install -e ".[docs]"', file=sys.stderr)
         return 2
     output = HERE / "_build"
+    site = output / "html"
     if options.fresh:
         shutil.rmtree(output, ignore_errors=True)
     began = time.perf_counter()
-    status: int = sphinx_build(
-        ["-W", "--keep-going", "-q", "-j", options.jobs, "-b", "html", "-d", str(output / "doctrees"), str(HERE)]
-        + [str(output / "html"), *options.pages]
-    )
-    print(f"{'built' if status == 0 else 'FAILED'} in {time.perf_counter() - began:.0f} s: {output / 'html' / 'index.html'}")
+    strict = ["-W", "--keep-going", "-q", "-j", options.jobs]
+    status: int = sphinx_build([*strict, "-d", str(output / "doctrees"), str(HERE), str(site), *options.pages])
+    verdict = "built" if status == 0 else "FAILED"
+    print(f"{verdict} in {time.perf_counter() - began:.0f} s: {site / 'index.html'}")
     return status
 
 

@@ -2,9 +2,9 @@
 
     python docs/measure_accuracy.py [reference.jsonl.gz]
 
-The reference holds inputs, values and partial derivatives from arithmetic of 1,400 bits, with the part that a float cannot
-hold, so errors come out in ulp (units in the last place) to a few digits. PyTorch and JAX are measured where they are
-installed, on the same cases, in float64, on the CPU. `soft` fields are convention and not counted.
+The reference holds inputs, values and partial derivatives from arithmetic of 1,400 bits, with the part that a float
+cannot hold, so errors come out in ulp (units in the last place) to a few digits. PyTorch and JAX are measured where
+they are installed, on the same cases, in float64, on the CPU. `soft` fields are convention and not counted.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def torchs(op: str, params: dict[str, Any]) -> Callable[..., Any] | None:
     table: dict[str, Callable[..., Any]] = {
         "neg": torch.neg, "add": torch.add, "sub": torch.sub, "mul": torch.mul, "div": torch.div, "max": torch.maximum,
         "min": torch.minimum, "gelu_erf": F.gelu, "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
-        "relu": F.relu, "leaky_relu": lambda x: F.leaky_relu(x, **{"negative_slope": v for v in params.values()}),
+        "relu": F.relu, "leaky_relu": lambda x: F.leaky_relu(x, *params.values()),
         "elu": lambda x: F.elu(x, *params.values()), "elu_a0.7": lambda x: F.elu(x, *params.values()), "selu": F.selu,
         "celu": lambda x: F.celu(x, *params.values()), "celu_a1.5": lambda x: F.celu(x, *params.values()),
         "silu": F.silu, "mish": F.mish, "softplus": F.softplus, "log_sigmoid": F.logsigmoid,
@@ -96,8 +96,8 @@ def jaxs(op: str, params: dict[str, Any]) -> Callable[..., Any] | None:
         "softmax": lambda *x: jax.nn.softmax(jnp.stack(x))[params["index"]],
         "log_softmax": lambda *x: jax.nn.log_softmax(jnp.stack(x))[params["index"]],
         "ce_logits": lambda *x: -jax.nn.log_softmax(jnp.stack(x))[params["target"]],
-        "mse": lambda *x: jnp.mean((half(x)[0] - half(x)[1]) ** 2), "half_squared_error": lambda p, t: 0.5 * (p - t) ** 2,
-        "hinge": lambda s, y: jax.nn.relu(1 - s * y),
+        "mse": lambda *x: jnp.mean((half(x)[0] - half(x)[1]) ** 2),
+        "half_squared_error": lambda p, t: 0.5 * (p - t) ** 2, "hinge": lambda s, y: jax.nn.relu(1 - s * y),
     }  # fmt: skip
     return table.get(op, getattr(jnp, op, None))
 
@@ -174,7 +174,9 @@ def main(arguments: list[str] | None = None) -> int:
             if function is None:
                 continue
             inputs = [[float.fromhex(x) for x in case["inputs"]] for case in cases]
-            row = rows[OUR_NAMES.get(op, op)].setdefault(library, {"ordinary": [0.0, 0.0], "anywhere": [0.0, 0.0], "wrong": 0, "cases": 0})
+            row = rows[OUR_NAMES.get(op, op)].setdefault(
+                library, {"ordinary": [0.0, 0.0], "anywhere": [0.0, 0.0], "wrong": 0, "cases": 0}
+            )
             try:
                 answers = run(function, inputs)
             except RuntimeError as problem:  # PyTorch refuses inputs outside a loss's domain
@@ -184,7 +186,8 @@ def main(arguments: list[str] | None = None) -> int:
                 row["cases"] += 1
                 fields = [("value", value, case["value"], case["value_frac"])]
                 fields += [
-                    (f"g{i}", g, case["grads"][i], case["grads_frac"][i]) for i, g in enumerate(gradient[: len(case["grads"])])
+                    (f"g{i}", g, case["grads"][i], case["grads_frac"][i])
+                    for i, g in enumerate(gradient[: len(case["grads"])])
                 ]
                 for field, got, reference, fraction in fields:
                     if field in case["soft"]:
@@ -196,7 +199,7 @@ def main(arguments: list[str] | None = None) -> int:
                         for place in ("anywhere", "ordinary")[: 1 + (case["kind"] == "ordinary")]:
                             row[place][field != "value"] = max(row[place][field != "value"], float(f"{off:.3g}"))
     result = {
-        "what": "worst error in ulp of [value, gradient], on ordinary inputs and anywhere; how many infinities and nans are wrong",
+        "what": "worst error in ulp of [value, gradient], on ordinary inputs and anywhere; how many specials are wrong",
         "cases": sum(map(len, groups.values())),
         "machine": f"{platform.machine()}, {platform.system()}, {_libc()}",
         "versions": versions,

@@ -1,4 +1,4 @@
-"""The documentation is true: every cell of every chapter runs, its assertions hold, and both editions run the same code.
+"""The documentation is true: every cell runs, its assertions hold, and both editions run the same code.
 
 Without Sphinx: cells are taken from the Markdown and executed in order, one namespace per page. `python docs/build.py`
 executes them once more in kernels, draws the pictures and checks the links.
@@ -7,9 +7,9 @@ executes them once more in kernels, draws the pictures and checks the links.
 from __future__ import annotations
 
 import ast
-import sys
 import re
 import shutil
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +23,8 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGES = sorted(
     path
     for path in DOCS.rglob("*.md")
-    if not {"_build", "examples", "benchmarks"} & set(path.relative_to(DOCS).parts) and "{code-cell}" in path.read_text("utf-8")
+    if not {"_build", "examples", "benchmarks"} & set(path.relative_to(DOCS).parts)
+    and "{code-cell}" in path.read_text("utf-8")
 )
 CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```\s*$", re.MULTILINE | re.DOTALL)
 OPTIONS = re.compile(r"\A(?::[^\n]*\n)+\n?")

@@ -70,8 +70,8 @@ def curve(row: Op) -> str:
     if low < 0.0 < high:
         parts.append(_line("curve-axis", [(px(0.0), MARGIN), (px(0.0), HEIGHT - MARGIN)]))
     for style, ys in lines:
-        for run in _runs(xs, ys, lambda y: bottom <= y <= top, top - bottom):
-            parts.append(_line(style, [(px(x), py(y)) for x, y in run]))
+        runs = _runs(xs, ys, lambda y: bottom <= y <= top, top - bottom)
+        parts += [_line(style, [(px(x), py(y)) for x, y in run]) for run in runs]
     parts += [
         _text(MARGIN, py(0.0) - 3, f"{low:g}", "start"), _text(WIDTH - MARGIN, py(0.0) - 3, f"{high:g}", "end"),
         _text(px(0.0) + 3 if low < 0.0 < high else MARGIN, MARGIN + 9, f"{top:.3g}", "start"),
@@ -91,10 +91,14 @@ def fixed_arguments(row: Op) -> str:
     place, point = found
     if any(p.startswith("*") for p in row.parameters):
         return "first argument varied, the others fixed at " + ", ".join(f"{x:g}" for x in point[place + 1 :])
-    return ", ".join(f"{name} = {x:g}" for i, (name, x) in enumerate(zip(row.parameters, point, strict=True)) if i != place)
+    return ", ".join(
+        f"{name} = {x:g}" for i, (name, x) in enumerate(zip(row.parameters, point, strict=True)) if i != place
+    )
 
 
-def _runs(xs: list[float], ys: list[float], inside: Callable[[float], bool], height: float) -> list[list[tuple[float, float]]]:
+def _runs(
+    xs: list[float], ys: list[float], inside: Callable[[float], bool], height: float
+) -> list[list[tuple[float, float]]]:
     """The pieces of a curve that lie in the picture; a jump ends a piece."""
     runs: list[list[tuple[float, float]]] = [[]]
     for x, y in zip(xs, ys, strict=True):

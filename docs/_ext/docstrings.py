@@ -1,4 +1,4 @@
-"""Docstrings as their authors write them: `name` is code, a star is a star. Sphinx's own markup would trip over both."""
+"""Docstrings as their authors write them: `name` is code, a star is a star. Sphinx's markup would trip over both."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from microgradlike import ops
 from microgradlike.ops import TABLE, Op
 
 SUM, PRODUCT, POWER, ATOM = range(4)  # how tightly an expression binds
+IF, OTHERWISE = r"\text{if }", r"\text{otherwise}"
 
 NAMED_NUMBERS = {
     ops.PI: r"\pi", ops.LN2: r"\ln 2", ops.LN10: r"\ln 10", ops.LOG2_E: r"\tfrac{1}{\ln 2}",
@@ -36,7 +37,10 @@ class Tex:
     def __str__(self) -> str:
         if self.cases is None:
             return self.text
-        rows = [f"{x} & " + (rf"\text{{if }} {condition}" if condition else r"\text{otherwise}") for x, condition in self.cases]
+        rows = [
+            f"{x} & " + (rf"\text{{if }} {condition}" if condition else r"\text{otherwise}")
+            for x, condition in self.cases
+        ]
         return r"\begin{cases}" + r" \\ ".join(rows) + r"\end{cases}"
 
     def at(self, level: int) -> str:
@@ -177,7 +181,8 @@ def _function(name: str) -> Any:
 
     def write(x: Any) -> Tex:
         inner = tex(x)
-        return Tex(f"{name} {inner.text}", POWER) if inner.level == ATOM and inner.cases is None and len(inner.text) < 12 else _call(name, x)
+        plain = inner.level == ATOM and inner.cases is None and len(inner.text) < 12
+        return Tex(f"{name} {inner.text}", POWER) if plain else _call(name, x)
 
     return staticmethod(write)
 
@@ -301,7 +306,10 @@ class Latex:
             return x if condition else y
         if str(tex(x)) == str(tex(y)) or (_number(x) == 0.0 and " = " in str(condition)):
             return y  # the latter is 0·ln 0 = 0, which is a limit of the formula
-        branches = [(inner, f"{condition}, {more}" if more else str(condition)) for inner, more in tex(x).cases or [(tex(x), "")]]
+        branches = [
+            (inner, f"{condition}, {more}" if more else str(condition))
+            for inner, more in tex(x).cases or [(tex(x), "")]
+        ]
         branches += tex(y).cases or [(tex(y), "")]
         joined = branches[:1]
         for branch, when in branches[1:]:

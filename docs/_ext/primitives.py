@@ -1,8 +1,8 @@
-"""The reference of primitives and the table of accuracies, made from the table (ops.py) and accuracy.json at build time.
+"""The reference of primitives and the table of accuracies, made from ops.py and accuracy.json at build time.
 
-A page says `<!-- primitives -->` or `<!-- accuracy -->` where they belong; every public row gets an entry. What an entry
-shows is computed: the formula and the derivatives by running the row in the namespace of formulas (latex.py), the curve
-by running it on floats (curves.py), the card by drawing one node.
+A page says `<!-- primitives -->` or `<!-- accuracy -->` where they belong; every public row gets an entry. What an
+entry shows is computed: the formula and the derivatives by running the row in the namespace of formulas (latex.py),
+the curve by running it on floats (curves.py), the card by drawing one node.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from curves import arguments, curve, fixed_arguments
 from latex import derivatives, formula
+
 from microgradlike import ops
 from microgradlike.ops import TABLE, Op
 
@@ -26,7 +27,9 @@ def groups() -> dict[str, list[Op]]:
     """The public rows, under the headings that ops.py has for them."""
     source = inspect.getsource(ops)
     heads = [(found.start(), found.group(1)) for found in re.finditer(r"^# ── (.+?) ─+$", source, re.MULTILINE)]
-    named = [(found.start(), found.group(1)) for found in re.finditer(r'^(?:op|loss|helper)\("(\w+)"', source, re.MULTILINE)]
+    named = [
+        (found.start(), found.group(1)) for found in re.finditer(r'^(?:op|loss|helper)\("(\w+)"', source, re.MULTILINE)
+    ]
     begins = {}
     for start, head in heads:
         first = next((name for place, name in named if place > start), None)
@@ -64,12 +67,16 @@ def entry(row: Op, picture: str) -> str:
     """One primitive, in Markdown."""
     lines = [f"### {row.name}", "", f"`{call(row)}`", "", row.doc, ""]
     if row.name in ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal"):
-        lines += [rf"$$ z = \begin{{cases}}1 & \text{{if }} {formula(row)} \\ 0 & \text{{otherwise}}\end{{cases}} $$", ""]
+        lines += [
+            rf"$$ z = \begin{{cases}}1 & \text{{if }} {formula(row)} \\ 0 & \text{{otherwise}}\end{{cases}} $$",
+            "",
+        ]
     else:
         parts = [f"z = {formula(row)}"]
         parts += [rf"\frac{{\partial z}}{{\partial {name}}} = {d}" for name, d in derivatives(row)]
-        short = sum(map(len, parts)) < 160
-        lines += [f"$$ {(r', ' + chr(92) + 'qquad ').join(parts)} $$", ""] if short else [line for part in parts for line in (f"$$ {part} $$", "")]
+        if sum(map(len, parts)) < 160:
+            parts = [r", \qquad ".join(parts)]
+        lines += [line for part in parts for line in (f"$$ {part} $$", "")]
     if "s_1" in lines[-2] or "s_2" in "".join(lines):
         lines += ["Here $s = \\operatorname{softmax}(x)$.", ""]
     if row.kinks:
@@ -77,11 +84,14 @@ def entry(row: Op, picture: str) -> str:
     domain = ", ".join(f"[{low:g}, {high:g}]" for low, high in row.domain)
     if row.differentiable:
         near = ", ".join(f"{x:g}" for x in row.trouble)
-        lines.append(f"- Tested on {domain}{f', closely near {near}' if near else ''}.".replace("-", "−").replace("−", "-", 1))
+        lines.append(
+            f"- Tested on {domain}{f', closely near {near}' if near else ''}.".replace("-", "−").replace("−", "-", 1)
+        )
     measured = accuracy().get(row.name)
     if measured:
         ours = measured["microgradlike"]["anywhere"]
-        lines.append(f"- Measured error: value at most {ours[0]:.2f} ulp, derivatives at most {ours[1]:.2f} ulp ([all figures](accuracy.md)).")
+        worst = f"value at most {ours[0]:.2f} ulp, derivatives at most {ours[1]:.2f} ulp"
+        lines.append(f"- Measured error: {worst} ([all figures](accuracy.md)).")
     if row.source:
         lines.append(f"- Source: {row.source}.")
     plot = curve(row)
@@ -89,7 +99,9 @@ def entry(row: Op, picture: str) -> str:
     if plot or picture:
         lines += ["", "```{raw} html", '<figure class="primitive">', plot, picture]
         if plot:
-            legend = '<span class="curve-value">z</span>' + (', <span class="curve-slope">∂z/∂x</span>' if row.differentiable else "")
+            legend = '<span class="curve-value">z</span>'
+            if row.differentiable:
+                legend += ', <span class="curve-slope">∂z/∂x</span>'
             lines.append(f"<figcaption>{legend}{f' ({caption})' if caption else ''}</figcaption>")
         lines += ["</figure>", "```"]
     return "\n".join([*lines, ""])
@@ -116,7 +128,8 @@ def drawn(row: Op, folder: Path) -> str:
         result.backward()
     folder.mkdir(parents=True, exist_ok=True)
     mg.draw(result).save(folder / f"{row.name}.svg")
-    return f'<img loading="lazy" class="card" alt="{row.name} as a node of a graph" src="../_images/primitives/{row.name}.svg">'
+    source = f"../_images/primitives/{row.name}.svg"
+    return f'<img loading="lazy" class="card" alt="{row.name} as a node of a graph" src="{source}">'
 
 
 def reference(folder: Path | None) -> str:
@@ -145,7 +158,13 @@ def ulps(x: float) -> str:
     """An error in ulp, for people: a large one says how few digits are left."""
     if x < 10:
         return f"{x:.2f}"
-    return f"{x:,.0f}" if x < 1e6 else "no digit right" if x >= 2.0**51 else f"{x:.0e}".replace("e+0", "e").replace("e+", "e")
+    return (
+        f"{x:,.0f}"
+        if x < 1e6
+        else "no digit right"
+        if x >= 2.0**51
+        else f"{x:.0e}".replace("e+0", "e").replace("e+", "e")
+    )
 
 
 def accuracy_table() -> str:
@@ -154,7 +173,9 @@ def accuracy_table() -> str:
     found = [library for library in PEERS if library in measured["versions"]]
     head = "".join(f'<th colspan="3">{PEERS[name]} {measured["versions"][name]}</th>' for name in found)
     under = "<th>value</th><th>derivative</th><th>wrong</th>" * len(found)
-    lines = [f'<table class="accuracy"><thead><tr><th rowspan="2">primitive</th>{head}</tr><tr>{under}</tr></thead><tbody>']
+    lines = [
+        f'<table class="accuracy"><thead><tr><th rowspan="2">primitive</th>{head}</tr><tr>{under}</tr></thead><tbody>'
+    ]
     for name in (row.name for row in TABLE.values() if row.name in measured["rows"]):
         cells = ""
         for library in found:
@@ -166,7 +187,7 @@ def accuracy_table() -> str:
                 bad = ' class="bad"' if anywhere > 2.0 else ""
                 cells += f'<td{bad}><span title="ordinary inputs">{ulps(ordinary)}</span> / {ulps(anywhere)}</td>'
             bad = ' class="bad"' if row["wrong"] else ""
-            cells += f'<td{bad}>{row["wrong"]}</td>'
+            cells += f"<td{bad}>{row['wrong']}</td>"
         lines.append(f'<tr><th><a href="primitives.html#{name.replace("_", "-")}">{name}</a></th>{cells}</tr>')
     lines.append("</tbody></table>")
     note = f"{measured['cases']:,} cases; {measured['machine']}; Python {measured['versions']['python']}."
@@ -175,7 +196,8 @@ def accuracy_table() -> str:
 
 def kinks() -> str:
     """The rows of the table of conventions."""
-    return "\n".join(f"| [`{row.name}`](primitives.md#{row.name.replace('_', '-')}) | {row.doc} | {row.kinks} |" for row in TABLE.values() if row.kinks and row.public)
+    rows = [row for row in TABLE.values() if row.kinks and row.public]
+    return "\n".join(f"| [`{row.name}`](primitives.md#{row.name}) | {row.doc} | {row.kinks} |" for row in rows)
 
 
 def fill(app: Any, docname: str, source: list[str]) -> None:

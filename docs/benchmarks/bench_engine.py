@@ -15,7 +15,9 @@ import sys
 import time
 from pathlib import Path
 
-from common import Missing, case, example, figure, main, optional, spread
+from common import Missing, agree, case, example, main, optional, spread
+
+from own_value import Value as OwnValue
 
 from microgradlike import value as plain
 
@@ -90,7 +92,7 @@ def moons(small):
         return work
 
     micrograd, xad, torch = optional("micrograd.engine", "micrograd"), optional("xad.adj_1st", "xad"), optional("torch")
-    peers = {label: _or(engine, lambda: with_values(engine.Value)) for label, engine in ENGINES.items()}  # noqa: B023
+    peers = {label: _or(engine, lambda: with_values(engine.Value)) for label, engine in ENGINES.items()}
     peers["micrograd"] = _or(micrograd, lambda: with_values(micrograd.Value))
     peers["XAD"] = _or(xad, with_xad)
     peers["PyTorch scalars"] = _or(torch, with_torch)
@@ -127,15 +129,11 @@ def gpt(small):
         work.losses = None
         return work, first_steps
 
-    from own_value import Value as Own
-
-    ready = {label: _or(e, lambda: with_values(e.Value)) for label, e in ENGINES.items()}  # noqa: B023
-    ready["the program's own __slots__ class"] = with_values(Own)
+    ready = {label: _or(e, lambda: with_values(e.Value)) for label, e in ENGINES.items()}
+    ready["the program's own __slots__ class"] = with_values(OwnValue)
     works = {label: r if isinstance(r, Missing) else r[0] for label, r in ready.items()}
 
     def check(_):
-        from common import agree
-
         agree({label: r[1]() for label, r in ready.items() if not isinstance(r, Missing)})
 
     note = f"One step on a document of {len(document) - 1} positions, optimiser included: 4,192 parameters."
@@ -154,7 +152,7 @@ def deep(small):
         rows, missing = [], {}
         for label in (*ENGINES, "XAD", "micrograd"):
             for size in sizes:
-                if label == "micrograd" and size > 10_000:
+                if label == "micrograd" and size > 100_000:
                     continue
                 runs = [_child(shape, label, size) for _ in range(1 if small or size > 1_000_000 else 3)]
                 if "missing" in runs[0]:

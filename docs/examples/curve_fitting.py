@@ -81,7 +81,7 @@ def solve(matrix, right):
     rows = [[*row, r] for row, r in zip(matrix, right, strict=True)]
     n = len(rows)
     for i in range(n):
-        pivot = max(range(i, n), key=lambda k: abs(rows[k][i]))  # noqa: B023  (used at once)
+        pivot = max(range(i, n), key=lambda k: abs(rows[k][i]))
         rows[i], rows[pivot] = rows[pivot], rows[i]
         for k in range(i + 1, n):
             factor = rows[k][i] / rows[i][i]
@@ -98,7 +98,7 @@ def dot(x, y):
 
 
 def fit(problem, start, steps=1000):
-    """Levenberg–Marquardt. Returns the parameters, their standard deviations, the sum of squares and the steps taken."""
+    """Levenberg–Marquardt. Returns parameters, standard deviations, sum of squares and steps taken."""
 
     def residuals(b):
         return [y - problem.model(x, b) for x, y in zip(problem.x, problem.y, strict=True)]

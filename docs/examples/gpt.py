@@ -1,14 +1,16 @@
 """A character-level GPT, written scalar by scalar and trained on first names. Nothing in it but arithmetic on Values.
 
-    python docs/examples/gpt.py            # 500 steps: a minute or so with the compiled engine
-    python docs/examples/gpt.py --small    # 3 steps, to see that it works
+    python docs/examples/gpt.py              # 500 steps, eager: every step builds its graph and sweeps it
+    python docs/examples/gpt.py --replay     # the same steps, each length of name recorded once and replayed
+    python docs/examples/gpt.py --small      # 3 steps, to see that it works
 
 The model is a transformer decoder of one layer, 16 wide, with 4 attention heads and 16 positions: 4,192
 parameters for 27 tokens (26 letters, and one for "a name begins or ends here"). As in GPT-2, but smaller in
 every way: RMSNorm in place of LayerNorm, ReLU in place of GELU, and no biases.
 
 The program asks its numbers for + - * / **, exp(), log(), relu(), sum(), .data and .grad: any scalar engine
-that has these can run it (`GPT(tokens, rng, leaf=...)` says which), and the benchmarks do just that.
+that has these can run it (`GPT(tokens, rng, leaf=...)` says which), and the benchmarks do just that. To be replayed,
+it needs one thing more: a token selects rows by `mg.take`, so that it can be an input of the recording.
 
 Sources: Vaswani et al. 2017, arXiv:1706.03762 (attention); Radford et al. 2019 (GPT-2); Zhang and Sennrich
 2019, arXiv:1910.07467 (RMSNorm); Kingma and Ba 2015, arXiv:1412.6980 (Adam).
@@ -19,9 +21,12 @@ from __future__ import annotations
 import argparse
 import random
 import time
+from itertools import pairwise
+from operator import getitem
 from pathlib import Path
 
-from microgradlike import Value, compiled
+import microgradlike as mg
+from microgradlike import Value
 
 WIDTH, HEADS, BLOCK = 16, 4, 16
 HEAD = WIDTH // HEADS
@@ -29,14 +34,19 @@ EDGE = "."  # the token before the first letter and after the last
 
 
 # ── the model ───────────────────────────────────────────────────────────────────────────────────
+def dot(x, y):
+    """Σ xᵢ·yᵢ"""
+    return sum(xi * yi for xi, yi in zip(x, y, strict=True))
+
+
 def linear(x, rows):
-    """W·x: one weighted sum for each row of W."""
-    return [sum(w * xi for w, xi in zip(row, x, strict=True)) for row in rows]
+    """W·x: one inner product for each row of W."""
+    return [dot(row, x) for row in rows]
 
 
 def normalise(x):
     """x divided by its root mean square (RMSNorm without gains); 1e-5 keeps a zero vector from 0/0."""
-    scale = (sum(xi * xi for xi in x) / len(x) + 1e-5) ** -0.5
+    scale = (dot(x, x) / len(x) + 1e-5) ** -0.5
     return [xi * scale for xi in x]
 
 
@@ -59,12 +69,14 @@ class GPT:
         tokens: the size of the vocabulary.
         rng: a `random.Random`; the weights start normal with standard deviation 0.08.
         leaf: what makes a parameter from a float.
+        take: take(rows, i) is row i; `mg.take` accepts a Value for i, as recordings need it.
     """
 
-    def __init__(self, tokens, rng, leaf=Value):
+    def __init__(self, tokens, rng, leaf=Value, take=getitem):
         def matrix(rows, columns):
             return [[leaf(rng.gauss(0.0, 0.08)) for _ in range(columns)] for _ in range(rows)]
 
+        self.take = take
         self.tokens = matrix(tokens, WIDTH)  # what a token means
         self.positions = matrix(BLOCK, WIDTH)  # what standing in a place means
         self.query, self.key, self.value, self.mix = [matrix(WIDTH, WIDTH) for _ in range(4)]
@@ -73,11 +85,12 @@ class GPT:
 
     def parameters(self):
         """All of them, in order."""
-        return [p for matrix in vars(self).values() for row in matrix for p in row]
+        matrices = [matrix for matrix in vars(self).values() if isinstance(matrix, list)]
+        return [p for matrix in matrices for row in matrix for p in row]
 
     def __call__(self, token, position, keys, values):
         """The probability of each next token. `keys` and `values` remember the tokens before, and grow by one."""
-        x = normalise(add(self.tokens[token], self.positions[position]))
+        x = normalise(add(self.take(self.tokens, token), self.positions[position]))
 
         h = normalise(x)
         query = linear(h, self.query)
@@ -86,8 +99,8 @@ class GPT:
         attended = []
         for start in range(0, WIDTH, HEAD):
             part = slice(start, start + HEAD)
-            weights = softmax([sum(q * k for q, k in zip(query[part], key[part])) / HEAD**0.5 for key in keys])
-            attended += [sum(w * v for w, v in zip(weights, column)) for column in zip(*[v[part] for v in values])]
+            weights = softmax([dot(query[part], key[part]) / HEAD**0.5 for key in keys])
+            attended += linear(weights, list(zip(*[value[part] for value in values], strict=True)))
         x = add(x, linear(attended, self.mix))
 
         h = linear(normalise(x), self.up)
@@ -95,10 +108,10 @@ class GPT:
         return softmax(linear(x, self.scores))
 
     def loss(self, document):
-        """Mean of −log p(next token), over a document given as a list of tokens."""
+        """Mean of −log p(next token) over a document, a list of up to BLOCK + 1 tokens."""
         keys, values, losses = [], [], []
-        for position, (token, following) in enumerate(zip(document[:BLOCK], document[1:])):
-            losses.append(-self(token, position, keys, values)[following].log())
+        for position, (token, following) in enumerate(pairwise(document)):
+            losses.append(-self.take(self(token, position, keys, values), following).log())
         return sum(losses) / len(losses)
 
 
@@ -154,34 +167,56 @@ class Letters:
         return name
 
 
+def train(model, documents, steps):
+    """Eager: yields the loss of each step."""
+    optimizer = Adam(model.parameters(), steps)
+    for step in range(steps):
+        loss = model.loss(documents[step % len(documents)])
+        loss.backward()
+        optimizer.step()
+        yield loss.data
+
+
+def train_by_replay(model, documents, steps):
+    """The same steps as `train`, from recordings; the parameters live in a vector meanwhile."""
+    from microgradlike import optim
+    from microgradlike.compile.training import Training
+
+    loss = mg.compile(model.loss)
+    rate = optim.Linear(0.01, end=0.0, steps=steps)
+    with Training(optim.Adam(model.parameters(), rate, betas=(0.85, 0.99))) as training:
+        for step in range(steps):
+            yield training.step(loss, [documents[step % len(documents)]])
+
+
 def main(argv=None):
-    """Trains, prints the loss as it falls, and invents some names."""
+    """Trains, prints the loss as it falls, and invents some names. Returns the losses."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--small", action="store_true", help="3 steps only")
+    parser.add_argument("--replay", action="store_true", help="record every length of name once, then replay")
     parser.add_argument("--steps", type=int, default=500)
-    small, steps = (arguments := parser.parse_args(argv)).small, arguments.steps
-    steps = 3 if small else steps
+    options = parser.parse_args(argv)
+    steps = 3 if options.small else options.steps
 
     rng = random.Random(42)
     names = read_names()
     rng.shuffle(names)
     letters = Letters(names)
-    model = GPT(len(letters), rng)
-    optimizer = Adam(model.parameters(), steps)
-    print(f"{len(names)} names, {len(letters)} tokens, {len(optimizer.parameters):,} parameters, "
-          f"{'compiled' if compiled else 'plain Python'} engine")  # fmt: skip
+    model = GPT(len(letters), rng, take=mg.take)
+    kind = "replayed" if options.replay else f"eager, {'compiled' if mg.compiled else 'plain Python'} engine"
+    print(f"{len(names)} names, {len(letters)} tokens, {len(model.parameters()):,} parameters; {kind}")
 
-    recent, began = [], time.perf_counter()
-    for step in range(steps):
-        loss = model.loss(letters.encode(names[step % len(names)]))
-        loss.backward()
-        optimizer.step()
-        recent = [*recent[-49:], loss.data]
-        if step == 0 or (step + 1) % (1 if small else 50) == 0:
-            print(f"step {step + 1:4d}  loss of the last {len(recent):2d}: {sum(recent) / len(recent):.4f}")
-    print(f"{(time.perf_counter() - began) / steps * 1000:.1f} ms a step")
-    print("new names:", ", ".join(letters.sample(model, rng) for _ in range(3 if small else 12)))
-    return recent
+    losses, times, before = [], [], time.perf_counter()
+    every = max(1, steps // 10)
+    for loss in (train_by_replay if options.replay else train)(model, [letters.encode(n) for n in names], steps):
+        losses.append(loss)
+        times.append(time.perf_counter() - before)
+        before = time.perf_counter()
+        if len(losses) % every == 0:
+            print(f"step {len(losses):4d}  mean loss of the last {every}: {sum(losses[-every:]) / every:.4f}")
+    print(f"{sum(times):.2f} s; the middle one of the steps took {sorted(times)[len(times) // 2] * 1000:.2f} ms")
+    print("new names:", ", ".join(letters.sample(model, rng) for _ in range(3 if options.small else 12)))
+    return losses
 
 
 if __name__ == "__main__":

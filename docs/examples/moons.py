@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import random
+from itertools import pairwise
 from math import cos, pi, sin
 
 from microgradlike import Value
@@ -34,7 +35,7 @@ def network(sizes, rng, leaf=Value):
     """One list of neurons for each layer; a neuron is its weights and its bias, which starts at 0."""
     return [
         [([leaf(rng.uniform(-1, 1)) for _ in range(before)], leaf(0.0)) for _ in range(after)]
-        for before, after in zip(sizes, sizes[1:], strict=False)
+        for before, after in pairwise(sizes)
     ]
 
 

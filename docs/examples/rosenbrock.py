@@ -16,6 +16,7 @@ Sources: Rosenbrock 1960, doi:10.1093/comjnl/3.3.175; Nocedal and Wright, Numeri
 from __future__ import annotations
 
 import argparse
+from itertools import pairwise
 from math import sqrt
 
 import microgradlike as mg
@@ -23,7 +24,7 @@ import microgradlike as mg
 
 def rosenbrock(x):
     """f of a list of numbers or Values."""
-    return sum(100 * (b - a * a) ** 2 + (1 - a) ** 2 for a, b in zip(x, x[1:]))  # noqa: B905  (neighbours)
+    return sum(100 * (b - a * a) ** 2 + (1 - a) ** 2 for a, b in pairwise(x))
 
 
 def dot(x, y):

@@ -1,4 +1,4 @@
-"""A matplotlib figure that is the result of a cell is shown, also if it was made without pyplot. Imports nothing yet."""
+"""A matplotlib figure that is the result of a cell is shown, also one made without pyplot. Imports nothing yet."""
 
 
 def _svg(figure):
