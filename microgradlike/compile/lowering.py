@@ -34,8 +34,7 @@ def _logsumexp(m: Any, *xs: Any) -> Any:
 
 
 def _log_softmax(m: Any, k: Any, *xs: Any) -> Any:
-    x = m.take(k, *xs) if not isinstance(k, float) else xs[int(k)]
-    return (x - _top(m, xs)) - m.log1p(_rest(m, xs))
+    return -m.cross_entropy(k, *xs)
 
 
 def _cross_entropy(m: Any, k: Any, *xs: Any) -> Any:
