@@ -158,7 +158,7 @@ def like(data: Any, result: list[Any], labels: bool = False) -> Any:
         return result
     import numpy as np
 
-    if labels and len({_family(x) for x in result}) > 1:
+    if labels and {_family(x) for x in result} not in ({"number"}, {"bool"}, {"str"}):
         array = np.empty(len(result), dtype=object)
         array[:] = result
         return array
