@@ -1,81 +1,26 @@
-"""Namespace `floats`: every row of the table on Python floats, with IEEE 754 results. Nothing here raises.
+"""Namespace `floats`: every row of the table on Python floats, with the results of IEEE 754. No rules, no graphs.
 
-The careful algorithms live in accurate.py; this file holds what one line of mathematics and the
-treatment of infinities settle.
+What a function computes is its row's business (ops.py); here is how it gets there on a machine. Nothing
+raises: a division by 0, log(0) and an overflow are infinite, what has no value is nan. A comparison is
+1.0 or 0.0, and `where` takes any condition but 0 as true, nan too. Arguments are floats, and so is the result.
+
+One line of mathematics stands here. What takes several steps to come out to the last place is in accurate.py
+and only named here.
 """
 
 from __future__ import annotations
 
 import math
-from math import copysign, inf, nan
+from math import copysign, fabs, inf, nan
 
-from .accurate import exact_sum
-from .accurate import exp_ieee as exp
-from .accurate import expm1_ieee as expm1
-from .accurate import power as pow
-from .accurate import acosh as acosh
-from .accurate import acosh_slope as acosh_slope
-from .accurate import asin_slope as asin_slope
-from .accurate import atanh_slope as atanh_slope
-from .accurate import binary_cross_entropy as binary_cross_entropy
-from .accurate import binary_cross_entropy_slope as binary_cross_entropy_slope
-from .accurate import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
-from .accurate import cbrt as cbrt
-from .accurate import cbrt_slope as cbrt_slope
-from .accurate import celu as celu
-from .accurate import celu_gap as celu_gap
-from .accurate import cos as cos
-from .accurate import cross_entropy as cross_entropy
-from .accurate import divide as divide
-from .accurate import dot as dot
-from .accurate import erf_slope as erf_slope
-from .accurate import erfc as erfc
-from .accurate import exp_quotient as exp_quotient
-from .accurate import exp_times as exp_times
-from .accurate import gelu as gelu
-from .accurate import gelu_slope as gelu_slope
-from .accurate import gelu_tanh as gelu_tanh
-from .accurate import gelu_tanh_slope as gelu_tanh_slope
-from .accurate import half_squared_error as half_squared_error
-from .accurate import hinge as hinge
-from .accurate import log_softmax as log_softmax
-from .accurate import logaddexp as logaddexp
-from .accurate import logistic_density as logistic_density
-from .accurate import logit as logit
-from .accurate import logsumexp as logsumexp
-from .accurate import lorentzian as lorentzian
-from .accurate import mean as mean
-from .accurate import mean_squared_error as mean_squared_error
-from .accurate import mish as mish
-from .accurate import mish_slope as mish_slope
-from .accurate import normal_cdf as normal_cdf
-from .accurate import normal_density as normal_density
-from .accurate import one_minus_softmax as one_minus_softmax
-from .accurate import over_norm2 as over_norm2
-from .accurate import over_square as over_square
-from .accurate import pow_log as pow_log
-from .accurate import pow_slope as pow_slope
-from .accurate import prod as prod
-from .accurate import sec2 as sec2
-from .accurate import sech2 as sech2
-from .accurate import selu as selu
-from .accurate import selu_slope as selu_slope
-from .accurate import sigmoid as sigmoid
-from .accurate import sigmoid_difference as sigmoid_difference
-from .accurate import sigmoid_minus as sigmoid_minus
-from .accurate import silu as silu
-from .accurate import silu_slope as silu_slope
-from .accurate import sin as sin
-from .accurate import soft_cross_entropy as soft_cross_entropy
-from .accurate import softmax as softmax
-from .accurate import softmax_minus as softmax_minus
-from .accurate import softmax_slope as softmax_slope
-from .accurate import tan as tan
-from .accurate import tanh as tanh
-from .accurate import unit_component as unit_component
-
+from . import accurate
 
 # ── arithmetic ──────────────────────────────────────────────────────────────────────────────────
+divide, over_square = accurate.divide, accurate.over_square
+pow, pow_slope, pow_log = accurate.power, accurate.pow_slope, accurate.pow_log
+cbrt, cbrt_slope = accurate.cbrt, accurate.cbrt_slope
+
+
 def positive(x: float) -> float:
     return x
 
@@ -101,9 +46,11 @@ def reciprocal(x: float) -> float:
 
 
 def remainder(x: float, y: float) -> float:
-    if not y or x - x != 0.0:
-        return nan
-    return x % y
+    return x % y if y and x - x == 0.0 else nan
+
+
+def fraction(x: float, y: float) -> float:
+    return x / y if y else 0.0
 
 
 def square(x: float) -> float:
@@ -115,7 +62,7 @@ def sqrt(x: float) -> float:
 
 
 def abs(x: float) -> float:
-    return math.fabs(x)
+    return fabs(x)
 
 
 def sign(x: float) -> float:
@@ -123,6 +70,9 @@ def sign(x: float) -> float:
 
 
 # ── exponentials and logarithms ─────────────────────────────────────────────────────────────────
+exp, expm1 = accurate.exp_ieee, accurate.expm1_ieee
+exp_times, exp_quotient = accurate.exp_times, accurate.exp_quotient
+logaddexp, sigmoid_difference = accurate.logaddexp, accurate.sigmoid_difference
 
 
 def log(x: float) -> float:
@@ -156,6 +106,13 @@ def xlogy(x: float, y: float) -> float:
 
 
 # ── trigonometry and hyperbolic functions ───────────────────────────────────────────────────────
+sin, cos, tan, sec2 = accurate.sin, accurate.cos, accurate.tan, accurate.sec2
+over_norm2, unit_component = accurate.over_norm2, accurate.unit_component
+tanh, sech2 = accurate.tanh, accurate.sech2
+acosh, acosh_slope = accurate.acosh, accurate.acosh_slope
+asin_slope, atanh_slope, lorentzian = accurate.asin_slope, accurate.atanh_slope, accurate.lorentzian
+erfc, erf_slope = accurate.erfc, accurate.erf_slope
+normal_density, normal_cdf = accurate.normal_density, accurate.normal_cdf
 
 
 def asin(x: float) -> float:
@@ -255,7 +212,7 @@ def not_equal(x: float, y: float) -> float:
     return 1.0 if x != y else 0.0
 
 
-_WHOLE = 2.0**52  # a float of at least this size is whole (and inf and nan stay what they are)
+_WHOLE = 2.0**52  # from here on every float is a whole number, or infinite, or nan
 
 
 def floor(x: float) -> float:
@@ -271,10 +228,19 @@ def round(x: float) -> float:
 
 
 def trunc(x: float) -> float:
-    return copysign(float(int(x)), x) if -_WHOLE < x < _WHOLE else x
+    return copysign(float(math.trunc(x)), x) if -_WHOLE < x < _WHOLE else x
 
 
 # ── activations ─────────────────────────────────────────────────────────────────────────────────
+sigmoid, logistic_density = accurate.sigmoid, accurate.logistic_density
+silu, silu_slope = accurate.silu, accurate.silu_slope
+mish, mish_slope = accurate.mish, accurate.mish_slope
+gelu, gelu_slope = accurate.gelu, accurate.gelu_slope
+gelu_tanh, gelu_tanh_slope = accurate.gelu_tanh, accurate.gelu_tanh_slope
+selu, selu_slope = accurate.selu, accurate.selu_slope
+celu, celu_gap = accurate.celu, accurate.celu_gap
+
+
 def relu(x: float) -> float:
     if x > 0.0:
         return x
@@ -289,17 +255,20 @@ def elu(x: float, alpha: float) -> float:
     return x if x > 0.0 else alpha * math.expm1(x)
 
 
-def log_sigmoid(x: float) -> float:
-    return minimum(x, 0.0) - math.log1p(math.exp(-math.fabs(x)))
-
-
 def softplus(x: float) -> float:
-    return maximum(x, 0.0) + math.log1p(math.exp(-math.fabs(x)))
+    if x > 0.0:
+        return x + math.log1p(math.exp(-x))
+    return math.log1p(math.exp(x))
+
+
+def log_sigmoid(x: float) -> float:
+    return -softplus(-x)
 
 
 # ── many arguments ──────────────────────────────────────────────────────────────────────────────
-def sum(*xs: float) -> float:
-    return exact_sum(xs)
+sum, prod, mean, dot = accurate.exact_sum, accurate.prod, accurate.mean, accurate.dot
+logsumexp, softmax, log_softmax = accurate.logsumexp, accurate.softmax, accurate.log_softmax
+softmax_slope, one_minus_softmax = accurate.softmax_slope, accurate.one_minus_softmax
 
 
 def norm(*xs: float) -> float:
@@ -310,13 +279,10 @@ def take(index: float, *xs: float) -> float:
     return xs[int(index)]
 
 
-# ── losses ──────────────────────────────────────────────────────────────────────────────────────
-
-
-# ── derivatives that have a name ────────────────────────────────────────────────────────────────
-
-
-def fraction(x: float, y: float) -> float:
-    return x / y if y else 0.0
-
-
+# ── losses of one example ───────────────────────────────────────────────────────────────────────
+half_squared_error, mean_squared_error, hinge = accurate.half_squared_error, accurate.mean_squared_error, accurate.hinge
+binary_cross_entropy, logit = accurate.binary_cross_entropy, accurate.logit
+binary_cross_entropy_slope = accurate.binary_cross_entropy_slope
+binary_cross_entropy_with_logits, sigmoid_minus = accurate.binary_cross_entropy_with_logits, accurate.sigmoid_minus
+cross_entropy, soft_cross_entropy = accurate.cross_entropy, accurate.soft_cross_entropy
+softmax_minus = accurate.softmax_minus
