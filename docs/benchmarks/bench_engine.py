@@ -16,7 +16,6 @@ import time
 from pathlib import Path
 
 from common import Missing, agree, case, example, main, optional, spread
-
 from own_value import Value as OwnValue
 
 from microgradlike import value as plain

@@ -102,9 +102,9 @@ def main(argv=None):
         print(f"  step {step}  f = {f:.4g}")
     print(f"  x = ({flat[0]:.15g}, {flat[1]:.15g})")
 
-    print(f"Newton-CG with mg.hvp in {count} dimensions:")
-    deep, history, products = newton_cg([-1.2, 1.0] * (count // 2))
-    for step in range(0, len(history), max(1, len(history) // 10)):
+    print(f"Newton-CG with mg.hvp in {count} dimensions from 0:")
+    deep, history, products = newton_cg([0.0] * count)
+    for step in range(0, len(history), 5):
         print(f"  step {step:2d}  f = {history[step]:.4g}")
     print(f"  {len(history) - 1} steps, {products} Hessian-vector products, f = {history[-1]:.4g}")
     print(f"  largest |x - 1| = {max(abs(a - 1) for a in deep):.2g}")
