@@ -140,7 +140,7 @@ def test_every_row_of_the_table_draws_itself(row):
     picture = Picture(drawing.to_svg())
     head = picture.cards[-1].text("head")
     texts = [each.label if isinstance(each, Value) else number(each) for each in z.args]
-    assert head == elided(row.expression(*texts), 250, 13, bold=True)
+    assert head == elided(row.expression(*texts), 260, 13, bold=True)
     assert font(bold=True).has(head), "the font lacks a sign of this expression"
     assert font(bold=True).has(row.symbol)
     assert head in drawing.to_mermaid() or "#" in drawing.to_mermaid()

@@ -63,7 +63,7 @@ def dot_text(scene: Scene, theme: Theme, direction: str = "LR") -> str:
 
 
 def _html(text: str) -> str:
-    return escape(visible(text), quote=True)
+    return escape(visible(text).replace("\\", "\\\\"), quote=True)  # \N would become the name of the node
 
 
 def _plain(text: str) -> str:

@@ -19,7 +19,7 @@ from .text import MINUS, elided, number, shortened, total, visible
 
 _LAST_NAME = re.compile(r"^.*\.(?=[^\W\d])")  # of the path layers.0.neurons.1.w[2], all but the last name
 _TIMES_ONE = re.compile(r"·1(?= |$)")  # a bias enters a dot product with a 1
-WIDEST_NAME, WIDEST_HEAD = 150.0, 250.0  # pixels
+WIDEST_NAME, WIDEST_HEAD = 180.0, 260.0  # pixels
 MOST_LINES = 12
 
 
