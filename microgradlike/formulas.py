@@ -107,7 +107,9 @@ class _Formulas:
     """The namespace of texts with numbers: what depends on a comparison is settled by the numbers."""
 
     def __getattr__(self, name: str) -> Any:
-        row = TABLE[name]
+        row = TABLE.get(name)
+        if row is None:
+            raise AttributeError(name)
 
         def call(*args: Any) -> Any:
             terms = [_term(x) for x in args]
