@@ -20,7 +20,7 @@ from .inputs import Rows
 from .llvm_engine import engine, prototypes
 from .llvm_text import LANES, REGISTERS
 from .lowering import LOWERED_NATIVE
-from .numpy_backend import NumpyRunner, Tile, _calls, _results, _sums_of
+from .numpy_backend import NumpyRunner, Tile, _calls, _outputs, _sums_of
 from .numpy_functions import NATIVE
 from .vectorise import BODY, POST, PRE, REDUCE, Instruction, Operand, Plan, U, V
 
@@ -367,6 +367,8 @@ class LlvmRunner(NumpyRunner):
         arrays = rows.arrays(np)
         results = np.empty((rows.count, len(self.program.outputs)))
         with self._lock, np.errstate(all="ignore"):
+            if rows.count == 1:
+                return self._single("values", parameters, arrays)[None]
             native = self.native("values", False)
             self._start(native, parameters)
             outputs = native.plan.outputs
@@ -392,18 +394,22 @@ class LlvmRunner(NumpyRunner):
         return found
 
     def _gradient(self, kind: str, parameters: Sequence[float], rows: Rows) -> tuple[float, Any]:
-        single = rows.count == 1
-        native = self.native(kind, single)
         arrays = rows.arrays(np)
-        plan = native.plan
-        if single:
-            native.u[plan.inputs] = np.concatenate([b[0] for b in arrays]) if len(arrays) != 1 else arrays[0][0]
+        if rows.count == 1:
+            found = self._single(kind, parameters, arrays)
+        else:
+            native = self.native(kind, False)
             self._start(native, parameters)
-            return _results(plan, native.u)
+            self._reduce(native, arrays, rows.count)
+            native.shared_part(native.post)
+            found = _outputs(native.plan, native.u)
+        return float(found[0]), found[1:]
+
+    def _single(self, kind: str, parameters: Sequence[float], blocks: list[Any]) -> Any:
+        native = self.native(kind, True)
+        native.u[native.plan.inputs] = np.concatenate([b[0] for b in blocks]) if len(blocks) != 1 else blocks[0][0]
         self._start(native, parameters)
-        self._reduce(native, arrays, rows.count)
-        native.shared_part(native.post)
-        return _results(plan, native.u)
+        return _outputs(native.plan, native.u)
 
     def _reduce(self, native: Native, arrays: list[Any], count: int) -> None:
         """All rows, and the means over them."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..ops import Op
+from ..ops import TABLE, Op
 
 __all__ = ["LOWERED", "LOWERED_NATIVE", "REST", "TOP", "Lowering"]
 
@@ -70,7 +70,26 @@ def _mean(m: Any, *xs: Any) -> Any:
     return m.divide(m.sum(*xs), float(len(xs)))
 
 
+def _pow(m: Any, x: Any, y: Any) -> Any:
+    if type(y) is float:  # whole exponents, with the specials that pow has
+        if y == 0.0:
+            return 1.0
+        if y in (1.0, 2.0, 3.0):
+            return x if y == 1.0 else x * x if y == 2.0 else x * x * x
+        if y == -1.0:
+            return m.reciprocal(x)
+    return m.step(TABLE["pow"], (x, y))
+
+
+def _pow_slope(m: Any, x: Any, y: Any) -> Any:
+    if type(y) is float and (y - 1.0) + 1.0 == y and abs(y) < 64.0:
+        return y * m.pow(x, y - 1.0) if y else 0.0
+    return m.step(TABLE["pow_slope"], (x, y))
+
+
 LOWERED: Lowering = {
+    "pow": _pow,
+    "pow_slope": _pow_slope,
     "logsumexp": _logsumexp,
     "log_softmax": _log_softmax,
     "cross_entropy": _cross_entropy,

@@ -231,6 +231,8 @@ class NumpyRunner:
         blocks = rows.arrays(np)
         results = np.empty((rows.count, len(self.program.outputs)))
         with self._lock, np.errstate(all="ignore"):
+            if rows.count == 1:
+                return self._single("values", parameters, blocks)[None]
             plan = self.plan("values", False)
             width = self._width(plan, rows.count)
             for start in range(0, rows.count, width):
@@ -258,20 +260,25 @@ class NumpyRunner:
         return found
 
     def _gradient(self, kind: str, parameters: Sequence[float], rows: Rows) -> tuple[float, Any]:
-        single = rows.count == 1
-        plan = self.plan(kind, single)
         blocks = rows.arrays(np)
-        if single:
-            tile = self._tile(kind, True, 1)
-            tile.u[plan.parameters] = parameters
-            tile.u[plan.inputs] = np.concatenate([b[0] for b in blocks]) if len(blocks) != 1 else blocks[0][0]
-            _run(tile.pre)
+        if rows.count == 1:
+            found = self._single(kind, parameters, blocks)
         else:
-            self._sums(kind, plan, parameters, blocks, rows.count)
-            tile = self._tiles[next(key for key in self._tiles if key[:2] == (kind, False))]
-        return _results(plan, tile.u)
+            plan = self.plan(kind, False)
+            found = _outputs(plan, self._sums(kind, plan, parameters, blocks, rows.count))
+        return float(found[0]), found[1:]
 
-    def _sums(self, kind: str, plan: Plan, parameters: Sequence[float], blocks: list[Any], count: int) -> None:
+    def _single(self, kind: str, parameters: Sequence[float], blocks: list[Any]) -> Any:
+        """The outputs for one row."""
+        plan = self.plan(kind, True)
+        tile = self._tile(kind, True, 1)
+        tile.u[plan.parameters] = parameters
+        tile.u[plan.inputs] = np.concatenate([b[0] for b in blocks]) if len(blocks) != 1 else blocks[0][0]
+        _run(tile.pre)
+        return _outputs(plan, tile.u)
+
+    def _sums(self, kind: str, plan: Plan, parameters: Sequence[float], blocks: list[Any], count: int) -> Any:
+        """Run all rows, and what depends on the means over them; U, which holds the results."""
         width = self._width(plan, count)
         sums = _sums_of(plan)
         for start in range(0, count, width):
@@ -285,6 +292,7 @@ class NumpyRunner:
             _run(tile.body)
         tile.u[sums] *= 1.0 / count
         _run(tile.post)
+        return tile.u
 
 
 def _sums_of(plan: Plan) -> Any:
@@ -295,7 +303,8 @@ def _sums_of(plan: Plan) -> Any:
     return slice(min(i.start for i in reductions), max(i.start + i.count for i in reductions))
 
 
-def _results(plan: Plan, u: Any) -> tuple[float, Any]:
+def _outputs(plan: Plan, u: Any) -> Any:
+    """All outputs as a vector, if all are shared."""
     where = plan.where
     if where is None:
         slots = np.array([-1 if isinstance(o, float) else o[1] for o in plan.outputs], np.int64)
@@ -305,7 +314,7 @@ def _results(plan: Plan, u: Any) -> tuple[float, Any]:
     found = u[slots]
     if some:
         found = np.where(slots < 0, fixed, found)
-    return float(found[0]), found[1:]
+    return found
 
 
 def _load(tile: Any, blocks: list[Any], start: int, stop: int) -> None:

@@ -1,0 +1,670 @@
+"""Compiled programs beside JAX, PyTorch, CasADi, NumPy and C by hand: W3, W4, W5, W7, W8 and W9.
+
+Ours are functions of scalar Values, written in plain Python loops, recorded once. The peers' are written the way each
+peer likes best (whole arrays). All get float64 and compute the same numbers, which is checked before anything is timed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from common import Missing, agree, case, example, main, optional
+
+import microgradlike as mg
+from microgradlike import Value, optim
+from microgradlike.compile.training import Training
+
+np = optional("numpy")
+torch, jax, casadi = optional("torch"), optional("jax"), optional("casadi")
+OURS = {"microgradlike, llvm": "llvm", "microgradlike, numpy": "numpy", "microgradlike, python": "python"}
+
+if not isinstance(jax, Missing):
+    jax.config.update("jax_enable_x64", True)
+    import jax.numpy as jnp
+if not isinstance(torch, Missing):
+    torch.set_num_threads(1)
+
+
+def cases(small):
+    """All workloads of this file."""
+    yield mlp(small)
+    yield logistic(small)
+    yield digits(small)
+    yield latency(small)
+    yield from overhead(small)
+    yield gpt(small)
+    yield growth(small)
+
+
+def missing_backend(backend):
+    """Why a backend of ours cannot take part, or None."""
+    for module in {"python": (), "numpy": ("numpy",), "llvm": ("numpy", "llvmlite")}[backend]:
+        if isinstance(found := optional(module), Missing):
+            return found
+    return None
+
+
+# ── networks of scalars ─────────────────────────────────────────────────────────────────────────
+def network(sizes, seed=2):
+    """Weights as nested lists of floats: [(rows of weights, biases)]."""
+    rng = random.Random(seed)
+    return [
+        ([[rng.uniform(-1, 1) / a**0.5 for _ in range(a)] for _ in range(b)], [rng.uniform(-1, 1) for _ in range(b)])
+        for a, b in zip(sizes, sizes[1:])
+    ]
+
+
+def forward(layers, x):
+    """The network, one scalar at a time; ReLU between the layers."""
+    for depth, (weights, biases) in enumerate(layers):
+        x = [sum((w * xi for w, xi in zip(row, x)), b) for row, b in zip(weights, biases)]
+        if depth < len(layers) - 1:
+            x = [mg.relu(v) for v in x]
+    return x
+
+
+def of_values(layers):
+    """The same weights as parameters, and all of them in a list."""
+    made = [([[Value(w) for w in row] for row in weights], [Value(b) for b in biases]) for weights, biases in layers]
+    return made, [p for weights, biases in made for p in [*(w for row in weights for w in row), *biases]]
+
+
+def compiled(loss, parameters, rows, backend):
+    """A function without arguments: value and gradient, in the order of `parameters`."""
+    reason = missing_backend(backend)
+    if reason is not None:
+        return reason
+    step = mg.compile(loss, backend=backend)
+    step.value_and_grad(*rows)
+    if backend == "python":
+        position = {p: i for i, p in enumerate(step.parameters)}
+        order = [position[p] for p in parameters]
+
+        def plain():
+            value, gradient = step.value_and_grad(*rows)
+            return [value, [gradient[i] for i in order]]
+
+        return plain
+    position = {p: i for i, p in enumerate(step.parameters)}
+    order = np.array([position[p] for p in parameters])
+    theta = np.array([p.data for p in step.parameters])
+
+    def work():
+        value, gradient = step.gradient(theta, *rows)
+        return [value, np.asarray(gradient)[order]]
+
+    return work
+
+
+def with_jax(cost, layers, X, y):
+    """JAX jit of value and gradient."""
+    P = [(jnp.array(w), jnp.array(b)) for w, b in layers]
+    f = jax.jit(jax.value_and_grad(cost))
+    X, y = jnp.array(X), jnp.array(y)
+
+    def work():
+        value, gradient = jax.block_until_ready(f(P, X, y))
+        return [value, gradient]
+
+    return lambda: [float(work()[0]), [np.concatenate([np.asarray(w).ravel(), b]) for w, b in work()[1]]], work
+
+
+def with_torch(cost, layers, X, y):
+    """PyTorch over the whole batch."""
+    P = [(torch.tensor(w, requires_grad=True), torch.tensor(b, requires_grad=True)) for w, b in map(doubles, layers)]
+    X, y = torch.tensor(X), torch.tensor(y)
+    leaves = [p for pair in P for p in pair]
+
+    def work():
+        value = cost(P, X, y)
+        return [value, torch.autograd.grad(value, leaves)]
+
+    def answer():
+        value, gradient = work()
+        return [float(value.detach()), [g.numpy().ravel() for g in gradient]]
+
+    return answer, work
+
+
+def doubles(layer):
+    """Weights and biases as arrays of float64."""
+    return np.array(layer[0], float), np.array(layer[1], float)
+
+
+def two_ways(made):
+    """(answer, work): the answer for the check, the work alone for the clock."""
+    answer, work = made
+
+    def once():
+        once.calls += 1
+        return answer() if once.calls == 1 else work()
+
+    once.calls = 0
+    return once
+
+
+# ── W3: the moons network, 1,000 examples ───────────────────────────────────────────────────────
+def mlp(small):
+    """Value and gradient of the mean max-margin loss."""
+    count = 50 if small else 1000
+    layers = network((2, 16, 16, 1))
+    rng = random.Random(1)
+    X = [[rng.uniform(-1, 1), rng.uniform(-1, 1)] for _ in range(count)]
+    y = [rng.choice([-1.0, 1.0]) for _ in range(count)]
+    arrays = (X, y) if isinstance(np, Missing) else (np.array(X), np.array(y))
+
+    peers = {}
+    for label, backend in OURS.items():
+        values, parameters = of_values(layers)
+        rows = (X, y) if backend == "python" else arrays
+        peers[label] = compiled(lambda x, t, v=values: mg.relu(1 - t * forward(v, x)[0]), parameters, rows, backend)
+
+    def eager():
+        values, parameters = of_values(layers)
+        cost = sum(mg.relu(1 - t * forward(values, x)[0]) for x, t in zip(X, y)) * (1.0 / count)
+        cost.backward()
+        return [cost.data, [p.grad for p in parameters]]
+
+    peers["microgradlike, eager"] = eager
+    if isinstance(np, Missing):
+        return case("W3 compiled MLP", "µs", peers, small=small)
+
+    def hidden(m, P, X):
+        for w, b in P[:-1]:
+            X = m.maximum(X @ w.T + b, 0.0)
+        return (X @ P[-1][0].T + P[-1][1])[:, 0]
+
+    peers["JAX jit"] = jax if isinstance(jax, Missing) else two_ways(with_jax(
+        lambda P, X, y: jnp.maximum(1 - y * hidden(jnp, P, X), 0.0).mean(), layers, *arrays))  # fmt: skip
+
+    def margin(P, X, y):
+        for w, b in P[:-1]:
+            X = (X @ w.T + b).relu()
+        return (1 - y * (X @ P[-1][0].T + P[-1][1])[:, 0]).relu().mean()
+
+    peers["PyTorch, batched"] = torch if isinstance(torch, Missing) else two_ways(with_torch(margin, layers, *arrays))
+    peers["CasADi map"] = casadi if isinstance(casadi, Missing) else with_casadi(layers, *arrays)
+    peers["NumPy by hand"] = by_hand(layers, *arrays)
+    peers["C by hand, gcc -O3"] = in_c(layers, *arrays)
+    note = f"Value and gradient of the mean over {count:,} examples; 337 parameters, some 1,800 operations an example."
+    return case("W3 compiled MLP", "µs", peers, small=small, seconds=60, note=note)
+
+
+def with_casadi(layers, X, y):
+    """One example as an expression, its gradient, mapped over the rows."""
+    x, t = casadi.SX.sym("x", 2), casadi.SX.sym("t")
+    symbols, numbers, h = [], [], x
+    for depth, (w, b) in enumerate(map(doubles, layers)):
+        W, B = casadi.SX.sym("W", *w.shape), casadi.SX.sym("b", len(b))
+        symbols += [casadi.vec(W.T), B]
+        numbers += [w.ravel(), b]
+        h = W @ h + B
+        if depth < len(layers) - 1:
+            h = casadi.fmax(h, 0)
+    theta = casadi.vertcat(*symbols)
+    cost = casadi.fmax(1 - t * h[0], 0)
+    f = casadi.Function("f", [theta, x, t], [cost, casadi.gradient(cost, theta)])
+    mapped = f.map(len(y))
+    theta_value = casadi.DM(np.concatenate(numbers))
+    repeated, columns, targets = casadi.repmat(theta_value, 1, len(y)), casadi.DM(X.T), casadi.DM(y).T
+
+    def work():
+        value, gradient = mapped(repeated, columns, targets)
+        return [float(casadi.sum2(value)) / len(y), np.asarray(casadi.sum2(gradient)).ravel() / len(y)]
+
+    return work
+
+
+def by_hand(layers, X, y):
+    """Forward and backward passes in whole arrays."""
+    (w1, b1), (w2, b2), (w3, b3) = map(doubles, layers)
+    scale = 1.0 / len(y)
+
+    def work():
+        z1 = X @ w1.T + b1
+        h1 = np.maximum(z1, 0.0)
+        z2 = h1 @ w2.T + b2
+        h2 = np.maximum(z2, 0.0)
+        loss = 1.0 - y * (h2 @ w3[0] + b3[0])
+        g = np.where(loss > 0.0, -y * scale, 0.0)
+        g2 = np.outer(g, w3[0]) * (z2 > 0.0)
+        g1 = (g2 @ w2) * (z1 > 0.0)
+        return [float(np.maximum(loss, 0.0).sum()) * scale,
+                [g1.T @ X, g1.sum(0), g2.T @ h1, g2.sum(0), g @ h2, g.sum()]]  # fmt: skip
+
+    return lambda: (lambda v, parts: [v, np.concatenate([np.ravel(p) for p in parts])])(*work())
+
+
+C_SOURCE = r"""
+void f(long n, const double *restrict w, const double *restrict X, const double *restrict y, double *restrict g) {
+  const double *w1 = w, *b1 = w1 + 32, *w2 = b1 + 16, *b2 = w2 + 256, *w3 = b2 + 16, *b3 = w3 + 16;
+  double *v1 = g + 1, *c1 = v1 + 32, *v2 = c1 + 16, *c2 = v2 + 256, *v3 = c2 + 16, *c3 = v3 + 16;
+  for (int i = 0; i < 338; i++) g[i] = 0;
+  for (long e = 0; e < n; e++) {
+    const double *x = X + 2 * e;
+    double h1[16], h2[16], d1[16], d2[16], s = b3[0];
+    for (int i = 0; i < 16; i++) { double z = b1[i] + w1[2*i]*x[0] + w1[2*i+1]*x[1]; h1[i] = z > 0 ? z : 0; d1[i] = 0; }
+    for (int i = 0; i < 16; i++) {
+      double z = b2[i];
+      for (int j = 0; j < 16; j++) z += w2[16*i+j] * h1[j];
+      h2[i] = z > 0 ? z : 0;
+      s += w3[i] * h2[i];
+    }
+    double loss = 1 - y[e] * s;
+    if (!(loss > 0)) continue;
+    g[0] += loss;
+    double d = -y[e];
+    c3[0] += d;
+    for (int i = 0; i < 16; i++) { v3[i] += d * h2[i]; d2[i] = h2[i] > 0 ? d * w3[i] : 0; c2[i] += d2[i]; }
+    for (int i = 0; i < 16; i++)
+      for (int j = 0; j < 16; j++) { v2[16*i+j] += d2[i] * h1[j]; d1[j] += d2[i] * w2[16*i+j]; }
+    for (int i = 0; i < 16; i++) { double q = h1[i] > 0 ? d1[i] : 0; c1[i] += q; v1[2*i] += q*x[0]; v1[2*i+1] += q*x[1]; }
+  }
+  for (int i = 0; i < 338; i++) g[i] /= n;
+}
+"""
+
+
+def in_c(layers, X, y):
+    """Example by example in C, compiled for this processor; sums may be reassociated (-ffast-math)."""
+    if shutil.which("gcc") is None:
+        return Missing("no gcc on this machine")
+    folder = Path(tempfile.mkdtemp())
+    (folder / "f.c").write_text(C_SOURCE, encoding="ascii")
+    options = ["-O3", "-march=native", "-ffast-math", "-shared", "-fPIC"]
+    subprocess.run(["gcc", *options, "-o", folder / "f.so", folder / "f.c"], check=True)
+    f = ctypes.CDLL(str(folder / "f.so")).f
+    shutil.rmtree(folder)
+    f.argtypes = [ctypes.c_long] + [ctypes.c_void_p] * 4
+    f.restype = None
+    w = np.concatenate([part.ravel() for layer in map(doubles, layers) for part in layer])
+    g = np.zeros(338)
+    X, y = np.ascontiguousarray(X), np.ascontiguousarray(y)
+
+    def work():
+        f(len(y), w.ctypes.data, X.ctypes.data, y.ctypes.data, g.ctypes.data)
+        return [g[0], g[1:]]
+
+    return work
+
+
+# ── W4: logistic regression ─────────────────────────────────────────────────────────────────────
+def sklearn_data(name, fallback):
+    """(X standardised, y) of a data set that scikit-learn ships; made-up numbers of that shape without it."""
+    datasets = optional("sklearn.datasets", "scikit-learn")
+    if isinstance(datasets, Missing):
+        rows, columns, classes = fallback
+        rng = np.random.default_rng(1)
+        return rng.normal(size=(rows, columns)), rng.integers(0, classes, rows).astype(float)
+    X, y = getattr(datasets, name)(return_X_y=True)
+    X = (X - X.mean(0)) / np.maximum(X.std(0), 1e-9) if name == "load_breast_cancer" else X / 16.0
+    return np.ascontiguousarray(X), y.astype(float)
+
+
+def logistic(small):
+    """One gradient of the mean binary cross-entropy, 569 × 30."""
+    if isinstance(np, Missing):
+        return case("W4 logistic regression", "µs", {"microgradlike, numpy": np}, lambda _: None)
+    X, y = sklearn_data("load_breast_cancer", (569, 30, 2))
+    if small:
+        X, y = X[:40], y[:40]
+    start = [0.01 * (i - 15) for i in range(X.shape[1])]
+    from microgradlike.losses import binary_cross_entropy_with_logits
+
+    peers = {}
+    for label, backend in OURS.items():
+        w, b = [Value(x) for x in start], Value(0.1)
+
+        def loss(x, t, w=w, b=b):
+            return binary_cross_entropy_with_logits(sum((wi * xi for wi, xi in zip(w, x)), b), t)
+
+        rows = (X.tolist(), y.tolist()) if backend == "python" else (X, y)
+        peers[label] = compiled(loss, [*w, b], rows, backend)
+    layers = [([start], [0.1])]
+
+    def cost(P, X, y):
+        z = (X @ P[0][0].T + P[0][1])[:, 0]
+        return (jnp.logaddexp(0.0, z) - y * z).mean()
+
+    peers["JAX jit"] = jax if isinstance(jax, Missing) else two_ways(with_jax(cost, layers, X, y))
+    peers["PyTorch, batched"] = torch if isinstance(torch, Missing) else two_ways(with_torch(
+        lambda P, X, y: torch.nn.functional.binary_cross_entropy_with_logits((X @ P[0][0].T + P[0][1])[:, 0], y),
+        layers, X, y))  # fmt: skip
+
+    def numpy_by_hand():
+        z = X @ np.array(start) + 0.1
+        e = np.exp(-np.abs(z))
+        value = (np.maximum(z, 0.0) - y * z + np.log1p(e)).mean()
+        g = (np.where(z > 0.0, 1.0, e) / (1.0 + e) - y) / len(y)
+        return [value, np.append(g @ X, g.sum())]
+
+    peers["NumPy by hand"] = numpy_by_hand
+    note = f"Value and gradient of the mean loss, {X.shape[0]} × {X.shape[1]} (breast cancer, standardised)."
+    return case("W4 compiled logistic regression", "µs", peers, small=small, seconds=30, note=note)
+
+
+# ── W5: digits ──────────────────────────────────────────────────────────────────────────────────
+def digits(small):
+    """One gradient of a 64-32-10 softmax network, 1,797 images."""
+    if isinstance(np, Missing):
+        return case("W5 digits", "µs", {"microgradlike, numpy": np}, lambda _: None)
+    X, y = sklearn_data("load_digits", (1797, 64, 10))
+    sizes = (64, 32, 10)
+    if small:
+        X, y, sizes = X[:30, :16], y[:30], (16, 6, 10)
+    layers = network(sizes)
+    from microgradlike.losses import cross_entropy
+
+    peers = {}
+    for label, backend in OURS.items():
+        if backend == "python":
+            continue  # five thousand operations an example, twice a thousand examples: not a peer, a wait
+        values, parameters = of_values(layers)
+        peers[label] = compiled(lambda x, k, v=values: cross_entropy(forward(v, x), k), parameters, (X, y), backend)
+
+    def cost(P, X, y):
+        for w, b in P[:-1]:
+            X = jnp.maximum(X @ w.T + b, 0.0)
+        z = X @ P[-1][0].T + P[-1][1]
+        return -jnp.take_along_axis(jax.nn.log_softmax(z), y.astype(int)[:, None], 1).mean()
+
+    peers["JAX jit"] = jax if isinstance(jax, Missing) else two_ways(with_jax(cost, layers, X, y))
+
+    def torch_cost(P, X, y):
+        for w, b in P[:-1]:
+            X = (X @ w.T + b).relu()
+        return torch.nn.functional.cross_entropy(X @ P[-1][0].T + P[-1][1], y.long())
+
+    peers["PyTorch, batched"] = torch if isinstance(torch, Missing) else two_ways(with_torch(torch_cost, layers, X, y))
+    note = f"Value and gradient of the mean cross-entropy, {'-'.join(map(str, sizes))}, {len(y):,} images."
+    return case("W5 compiled digits", "µs", peers, small=small, seconds=40, note=note)
+
+
+# ── W7: compile latency ─────────────────────────────────────────────────────────────────────────
+LATENCY = r"""
+import sys, time
+kind, count = sys.argv[1], int(sys.argv[2])
+def program(x, tanh):
+    a, b = x[0], x[1]
+    n = 0
+    while n < count:
+        a, b = tanh(a * b + x[2]), b - a * x[3]
+        n += 5
+    return a + b
+numbers = [0.5, 0.25, 0.125, 0.0625]
+if kind == "JAX jit":
+    import jax, jax.numpy as jnp
+    jax.config.update("jax_enable_x64", True)
+    began = time.perf_counter()
+    sys.setrecursionlimit(10**6)
+    value, gradient = jax.jit(jax.value_and_grad(lambda x: program(x, jnp.tanh)))(jnp.array(numbers))
+    gradient = [float(g) for g in gradient]
+else:
+    import microgradlike as mg
+    import numpy
+    if kind.startswith("llvm"): import llvmlite.binding
+    w = [mg.Value(v) for v in numbers]
+    step = mg.compile(lambda one: program(w, mg.tanh) * one, backend=kind.split()[0], cache="warm" in kind)
+    began = time.perf_counter()
+    value, found = step.value_and_grad([1.0])
+    gradient = [dict(zip(step.parameters, found)).get(p) for p in w]
+print(time.perf_counter() - began, float(value), *gradient)
+"""
+
+
+def latency(small):
+    """From a Python function to its first value and gradient, each in a process of its own."""
+    sizes = (200,) if small else (2_000, 20_000, 100_000)
+    rows, missing = [], {}
+    kinds = ["llvm, cold", "llvm, warm from disk", "numpy", "JAX jit"]
+    for kind in kinds:
+        needed = jax if kind == "JAX jit" else missing_backend(kind.split(",")[0].split()[0])
+        if isinstance(needed, Missing):
+            missing[kind] = str(needed)
+            continue
+        for size in sizes:
+            times, answer = [], None
+            for _ in range(2 if small or size > 2000 else 4):
+                try:
+                    done = subprocess.run(
+                        [sys.executable, "-c", LATENCY, kind.replace(",", ""), str(size)],
+                        capture_output=True, text=True, timeout=240, check=True,
+                    )  # fmt: skip
+                except subprocess.TimeoutExpired:
+                    times, answer = ["more than 240 s"], None
+                    break
+                except subprocess.CalledProcessError as error:
+                    times, answer = ["fails: " + (error.stderr.strip().splitlines() or ["?"])[-1][:60]], None
+                    break
+                seconds, *numbers = map(float, done.stdout.split())
+                times.append(seconds)
+                if answer is not None:
+                    agree({"again": numbers, "first": answer})
+                answer = numbers
+            label = kind if kind == "JAX jit" else f"microgradlike, {kind}"
+            rows.append([label, f"{size:,}", times[0] if isinstance(times[0], str) else min(times)])
+    return {
+        "name": "W7 compile latency", "unit": "s", "note": "A chain of scalar operations as a Python function → its first "
+        "value and gradient, seconds; best of several processes, imports not counted.",
+        "columns": ["", "operations", "seconds"], "rows": rows, "missing": missing, "peers": {}, "ratios": {},
+    }  # fmt: skip
+
+
+# ── W8: what a gradient costs ───────────────────────────────────────────────────────────────────
+def objectives(size):
+    """Name: (function of a list of Values, the same for JAX, the same for CasADi, a starting point)."""
+    rng = random.Random(4)
+    x0 = [rng.uniform(-0.5, 0.5) for _ in range(size)]
+
+    def rosenbrock(x):
+        return sum(100.0 * (b - a * a) ** 2 + (1.0 - a) ** 2 for a, b in zip(x, x[1:]))
+
+    def jax_rosenbrock(x):
+        return (100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2).sum()
+
+    points = [[rng.gauss(0, 1) for _ in range(2)] for _ in range(max(4, size // 20))]
+
+    def mixture(x):
+        total = 0.0
+        for p in points:
+            parts = []
+            for k in range(4):
+                mean, spread, weight = x[5 * k : 5 * k + 2], x[5 * k + 2 : 5 * k + 4], x[5 * k + 4]
+                parts.append(weight - sum(((a - m) * mg.exp(s)) ** 2 * 0.5 - s for a, m, s in zip(p, mean, spread)))
+            total = total - mg.logsumexp(parts)
+        return total
+
+    def jax_mixture(x):
+        z = x[:20].reshape(4, 5)
+        P = jnp.array(points)[:, None]
+        q = ((P - z[:, :2]) * jnp.exp(z[:, 2:4])) ** 2 * 0.5 - z[:, 2:4]
+        return -jax.scipy.special.logsumexp(z[:, 4] - q.sum(-1), axis=1).sum()
+
+    return {
+        f"Rosenbrock-{size}": (rosenbrock, jax_rosenbrock, x0),
+        f"log-sum-exp of {size}": (mg.logsumexp, lambda x: jax.scipy.special.logsumexp(x), x0),
+        "Gaussian mixture": (mixture, jax_mixture, x0[:20]),
+    }
+
+
+def overhead(small):
+    """Time of value and gradient ÷ time of the value alone."""
+    if isinstance(np, Missing):
+        return
+    rows, missing = [], {}
+    for name, (f, jf, x0) in objectives(20 if small else 1000).items():
+        answers = {}
+        for backend in ("llvm", "numpy"):
+            reason = missing_backend(backend)
+            if reason is not None:
+                missing[f"microgradlike, {backend}"] = str(reason)
+                continue
+            w = [Value(x) for x in x0]
+            step = mg.compile(lambda one, f=f, w=w: f(w) * one, backend=backend)
+            answer = step.value_and_grad([1.0])
+            order = {p: g for p, g in zip(step.parameters, answer[1])}
+            answers[backend] = [answer[0], [order[p] for p in w]]
+            theta = np.array([p.data for p in step.parameters])
+            runner = step.recording.runners[backend]
+            batch = step._rows(([1.0],), {})
+            value, gradient = pair(lambda: runner.values(theta, batch), lambda: runner.gradient(theta, batch), small)
+            rows.append([name, f"microgradlike, {backend}", 1e6 * value, 1e6 * gradient, gradient / value])
+        if isinstance(jax, Missing):
+            missing["JAX jit"] = str(jax)
+        else:
+            x, only, both = jnp.array(x0), jax.jit(jf), jax.jit(jax.value_and_grad(jf))
+            v, g = both(x)
+            answers["JAX jit"] = [float(v), np.asarray(g)]
+            value, gradient = pair(lambda: only(x).block_until_ready(), lambda: jax.block_until_ready(both(x)), small)
+            rows.append([name, "JAX jit", 1e6 * value, 1e6 * gradient, gradient / value])
+        agree(answers)
+    yield {
+        "name": "W8 what a gradient costs", "unit": "µs", "note": "Theory: at most 4 to 5 times the objective.",
+        "columns": ["objective", "", "value, µs", "value and gradient, µs", "ratio"],
+        "rows": rows, "missing": missing, "peers": {}, "ratios": {},
+    }  # fmt: skip
+
+
+def pair(first, second, small):
+    """Shortest times of two functions, in turn."""
+    best = [float("inf")] * 2
+    for _ in range(3 if small else 60):
+        for i, f in enumerate((first, second)):
+            began = time.perf_counter()
+            for _ in range(1 if small else 10):
+                f()
+            best[i] = min(best[i], (time.perf_counter() - began) / (1 if small else 10))
+    return best
+
+
+# ── W9: a GPT, trained ──────────────────────────────────────────────────────────────────────────
+def gpt(small):
+    """A training step, Adam included, of the scalar program in docs/examples/gpt.py."""
+    program = example("gpt")
+    letters = program.Letters(program.read_names())
+    names = ["al", "bo"] if small else ["beatrice", "angelica", "florence"]
+    documents = [letters.encode(name) for name in names]
+
+    class Table(list):
+        """Rows that a Value can select."""
+
+        __slots__ = ()
+
+        def __getitem__(self, i):
+            return mg.take(list(self), i) if isinstance(i, Value) else list.__getitem__(self, i)
+
+    class Replayed(program.GPT):
+        """The same model, whose tokens may be Values."""
+
+        def __init__(self, tokens, rng):
+            super().__init__(tokens, rng)
+            self.tokens = Table(self.tokens)
+
+        def loss(self, document):
+            keys, values, losses = [], [], []
+            for position, (token, following) in enumerate(zip(document[:-1], document[1:])):
+                losses.append(-mg.take(self(token, position, keys, values), following).log())
+            return sum(losses) / len(losses)
+
+    def original(leaf):
+        model = program.GPT(len(letters), random.Random(3), leaf)
+        optimizer = program.Adam(model.parameters(), steps=10**9)
+        taken = [0]
+
+        def work():
+            document = documents[taken[0] % len(documents)]
+            taken[0] += 1
+            loss = model.loss(document)
+            loss.backward()
+            optimizer.step()
+            return loss.data
+
+        return work
+
+    def replayed(backend):
+        reason = missing_backend(backend)
+        if reason is not None:
+            return reason
+        model = Replayed(len(letters), random.Random(3))
+        step = mg.compile(model.loss, backend=backend)
+        rows = [np.array([d], float) for d in documents]
+        rate = optim.Linear(0.01, 0.0, 10**9)
+        training = Training(optim.Adam(model.parameters(), rate, betas=(0.85, 0.99)))
+        taken = [0]
+
+        def work():
+            row = rows[taken[0] % len(rows)]
+            taken[0] += 1
+            return training.step(step, row)
+
+        return work
+
+    from own_value import Value as Own
+
+    peers = {
+        "microgradlike, llvm": replayed("llvm"),
+        "microgradlike, numpy": replayed("numpy"),
+        "microgradlike, eager": original(Value),
+        "the original program": original(Own),
+    }
+
+    steps = 3 if small else 100
+
+    def check(_):
+        fresh = {
+            "microgradlike, llvm": replayed("llvm"), "microgradlike, numpy": replayed("numpy"), "original": original(Own),
+        }  # fmt: skip
+        agree({label: [work() for _ in range(steps)] for label, work in fresh.items() if not isinstance(work, Missing)})
+
+    note = (
+        f"One step on a name of {len(documents[0]) - 1} positions, Adam included: 4,192 parameters. "
+        f"The losses of the first {steps} steps agree to 1e-9."
+    )
+    return case("W9 compiled GPT", "µs", peers, check, small=small, seconds=90, note=note)
+
+
+# ── how cost grows ──────────────────────────────────────────────────────────────────────────────
+def growth(small):
+    """Microseconds of a gradient by length of the program and by number of rows."""
+    rows, missing = [], {}
+    reasons = {b: missing_backend(b) for b in ("llvm", "numpy")}
+    missing = {f"microgradlike, {b}": str(r) for b, r in reasons.items() if r is not None}
+    backends = [b for b, r in reasons.items() if r is None]
+    lengths = (10, 100) if small else (10, 100, 1_000, 10_000, 100_000, 1_000_000)
+    batches = (1, 10) if small else (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
+
+    def measured(step, arguments):
+        step.value_and_grad(*arguments)
+        best = float("inf")
+        stop = time.perf_counter() + (0.0 if small else 0.5)
+        while best == float("inf") or time.perf_counter() < stop:
+            began = time.perf_counter()
+            step.value_and_grad(*arguments)
+            best = min(best, time.perf_counter() - began)
+        return 1e6 * best
+
+    for backend in backends:
+        for length in lengths:
+            w = [Value(0.5 + 1e-6 * i) for i in range(max(2, length // 4))]
+            step = mg.compile(lambda x, w=w: mg.sum([mg.tanh(a * x) * a for a in w]), backend=backend)
+            rows.append([f"microgradlike, {backend}", f"{4 * len(w):,}", "1", measured(step, ([0.5],))])
+        w = [Value(0.1 * i) for i in range(25)]
+        for count in batches:
+            step = mg.compile(lambda x, w=w: mg.sum([mg.tanh(a * x) * a for a in w]), backend=backend)
+            X = np.linspace(-1, 1, count)
+            rows.append([f"microgradlike, {backend}", "100", f"{count:,}", measured(step, (X,))])
+    return {
+        "name": "How cost grows", "unit": "µs", "note": "Value and gradient; tables of independent terms.",
+        "columns": ["", "operations", "rows", "µs"], "rows": rows, "missing": missing, "peers": {}, "ratios": {},
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(cases)
