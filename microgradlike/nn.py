@@ -170,7 +170,7 @@ class Neuron(Module):
         separator = "." if place else ""
         self.w = [Parameter(draw(), f"w{place}{separator}{i}") for i in range(1, n_inputs + 1)]
         self.b = Parameter(0.0, f"b{place}") if bias else None
-        self.activation = _checked_activation(activation)
+        self.activation = checked_activation(activation)
 
     def __call__(self, x: Sequence[Any]) -> Any:
         """The neuron's output for inputs `x`: Values or numbers."""
@@ -222,7 +222,7 @@ class Layer(Module):
     ) -> None:  # fmt: skip
         n_inputs, n_outputs = integer("n_inputs", n_inputs), integer("n_outputs", n_outputs)
         draw = _drawer(initializer, activation, n_inputs, n_outputs, seed)
-        self.activation = activation if activation in _JOINT else _checked_activation(activation)
+        self.activation = activation if activation in _JOINT else checked_activation(activation)
         self.neurons: list[Neuron] = []
         for j in range(1, n_outputs + 1):
             neuron = Neuron.__new__(Neuron)
@@ -293,7 +293,7 @@ class MLP(Module):
         if output_activation == "auto":
             output_activation = "sigmoid" if activation == "sigmoid" else None
         widths = [integer("n_inputs", n_inputs), *(integer(f"sizes[{i}]", size) for i, size in enumerate(sizes))]
-        self.activation, self.output_activation = _checked_activation(activation), output_activation
+        self.activation, self.output_activation = checked_activation(activation), output_activation
         generator = _generator(seed)
         self.layers: list[Layer] = []
         for number, (fan_in, fan_out) in enumerate(zip(widths, widths[1:], strict=False), 1):
@@ -342,7 +342,8 @@ def activations() -> list[str]:
     return [name for name, row in TABLE.items() if _is_activation(row)]
 
 
-def _checked_activation(activation: Activation) -> Activation:
+def checked_activation(activation: Activation) -> Activation:
+    """The activation as neurons keep it: a name of the table, a function, or None for none (by whichever name)."""
     if activation is None or callable(activation):
         return activation
     name = choice("activation", activation, [*activations(), *_NONE])

@@ -38,7 +38,8 @@ def save(thing: Any, path: str | os.PathLike[str]) -> None:
             dict is plain data, that of your own Module or of an optimiser, too.
         path: the file; its folder must exist.
 
-    Raises TypeError for anything else (a function as activation, say), OSError if the file cannot be written.
+    Raises TypeError for anything else (a function as activation, say), ValueError for a model whose hyperparameters
+    make no sense, OSError if the file cannot be written.
 
     >>> import tempfile, os
     >>> from microgradlike import nn
@@ -161,13 +162,14 @@ def _read(x: Any, place: str) -> Any:
 def _float(text: Any, place: str) -> float:
     try:
         number = float.fromhex(text)
-        _expect(number.hex() == text, f"{place} is {text!r}, which is not how a float is written")
     except (TypeError, ValueError, OverflowError):
         raise LoadError(f"{place} is {text!r:.80}, no hexadecimal float") from None
+    _expect(number.hex() == text, f"{place} is {text!r:.80}, which is not how a float is written")
     return number
 
 
 def _floats(items: Any, place: str) -> list[float]:
+    _expect(items != [], f"{place} is empty: a list without floats is written as a list")
     return [_float(text, f"{place}[{i}]") for i, text in enumerate(_list(items, place))]
 
 
@@ -195,9 +197,11 @@ def _schedule(content: Any, place: str) -> Schedule:
     plain = _read(content, place)
     _expect(type(plain) is dict, f"{place} describes no schedule")
     try:
-        return Schedule.from_dict(plain)
+        schedule = Schedule.from_dict(plain)
     except (TypeError, ValueError) as error:
         raise LoadError(f"{place} describes no schedule: {error}") from None
+    _expect(_write(schedule.to_dict(), place) == content, f"{place} is not how a {type(schedule).__name__} is written")
+    return schedule
 
 
 def _array(content: Any, place: str) -> Any:
@@ -291,17 +295,19 @@ def _write_module(module: Module, place: str) -> dict[str, Any]:
 
 def _module(content: Any, place: str) -> Module:
     fields = _fields(content, place, {"kind", "settings", "names", "numbers", "labels"})
-    kind, settings = _MODULES.get(fields["kind"]), _read(fields["settings"], f"{place}.settings")
+    kind, settings = _MODULES.get(str(fields["kind"])), _read(fields["settings"], f"{place}.settings")
     if kind is None or type(settings) is not dict:
         raise LoadError(f"{place} is a network of the unknown kind {fields['kind']!r:.80}")
     names, labels = _list(fields["names"], f"{place}.names"), _list(fields["labels"], f"{place}.labels")
-    numbers = _floats(fields["numbers"], f"{place}.numbers")
+    numbers = [_float(text, f"{place}.numbers") for text in _list(fields["numbers"], f"{place}.numbers")]
     try:
         # A size that the numbers do not bear out is refused before anything of that size is built.
-        _expect(_n_parameters(settings) == len(numbers), f"{place} has {len(numbers)} numbers, not as many as its sizes say")
+        if _n_parameters(settings) != len(numbers):
+            raise ValueError(f"there are {len(numbers)} numbers, not as many as its sizes say")
         module = kind(**settings, initializer="zeros")
     except (TypeError, ValueError, KeyError) as error:
         raise LoadError(f"{place} describes no {kind.__name__}: {error}") from None
+    _expect(_SETTINGS[kind](module) == settings, f"{place} has settings that no {kind.__name__} has: {settings!r:.200}")
     named = list(module.named_parameters())
     _expect([name for name, _ in named] == names, f"{place} has other parameters than a {module!r}")
     _expect(len(labels) == len(named), f"{place} has {len(labels)} labels for {len(named)} parameters")
@@ -330,6 +336,7 @@ def _model_kinds() -> dict[str, Any]:
 
 def _write_model(model: Any) -> dict[str, Any]:
     name = type(model).__name__
+    model._plan()  # what load would refuse is not written
     params = {key: _write(value, f"{key} of {name}") for key, value in model.get_params().items()}
     learnt = {key: _write(value, f"{key} of {name}") for key, value in vars(model).items() if key.endswith("_")}
     return {"kind": name, "hyperparameters": params, "learnt": learnt}
@@ -346,6 +353,10 @@ def _model(content: Any, place: str) -> Any:
     known = kind().get_params()
     _expect(params.keys() == known.keys(), f"{place} must have the hyperparameters {sorted(known)}, not {sorted(params)!r:.300}")
     model = kind(**params)
+    try:
+        model._plan()
+    except (TypeError, ValueError) as error:
+        raise LoadError(f"{place}.hyperparameters: {error}") from None
     learnt = _dict(fields["learnt"], f"{place}.learnt")
     if learnt:
         try:

@@ -115,6 +115,7 @@ class Model:
             make = lambda parameters: kind(parameters, rate)
         real("validation_fraction", self.validation_fraction, 0.0, 1.0, above=True, below=True)
         patience = integer("patience", self.patience, 0)
+        flag("standardize", self.standardize)
         return Plan(
             make_optimizer=make,
             epochs=integer("epochs", self.epochs),
@@ -151,7 +152,6 @@ class Model:
     # ── training ────────────────────────────────────────────────────────────────────────────────
     def _fit(self: Self, X: Any, y: Any, read_targets: Callable[[Any, Rows], tuple[Any, int, dict[str, Any]]]) -> Self:
         plan = self._plan()
-        flag("standardize", self.standardize)
         rows = read_rows(X)
         targets, n_outputs, learnt = read_targets(y, rows)
         part, validation = (rows, targets), None
@@ -266,8 +266,8 @@ class Model:
         n, network, scaler = learnt["n_features_in_"], learnt["network_"], learnt["standardizer_"]
         if type(n) is not int or n < 1 or type(learnt["n_iter_"]) is not int or learnt["n_iter_"] < 0:
             return "n_features_in_ and n_iter_ must be counts"
-        if scaler is not None and not (type(scaler) is Standardizer and len(scaler.mean_) == n):
-            return f"standardizer_ must be None or a Standardizer of {n} columns"
+        if not self._is_scaler(scaler, n):
+            return f"standardizer_ must be {f'a Standardizer of {n} columns' if self.standardize else None}"
         for name in ("loss_curve_", "validation_loss_curve_", "learning_rate_curve_"):
             curve = learnt[name]
             empty = name == "validation_loss_curve_" and curve is None
@@ -276,10 +276,18 @@ class Model:
         names = learnt.get("feature_names_in_")
         if names is not None and len(names) != n:
             return f"feature_names_in_ must name {n} features"
-        pattern = self._network(n, self._n_outputs_of(learnt), random.Random(0))
-        if repr(pattern) != repr(network) or type(pattern) is not type(network):
-            return f"network_ must be a {pattern!r}, not {network!r:.200}"
+        if not self._fits(network, n, self._n_outputs_of(learnt)):
+            return f"network_ is not that of a {type(self).__name__} with {n} features: {network!r:.200}"
         return None
+
+    def _is_scaler(self, scaler: Any, columns: int) -> bool:
+        if not self.standardize:
+            return scaler is None
+        return type(scaler) is Standardizer and len(getattr(scaler, "mean_", ())) == columns
+
+    def _fits(self, network: Any, n_features: int, n_outputs: int) -> bool:
+        """Whether `_network` makes such a network, judged without making one."""
+        raise NotImplementedError
 
     def _learnt_names(self) -> list[str]:
         """The attributes that only this kind of model learns."""
@@ -486,6 +494,12 @@ class Regressor(Model):
 
     def _learnt_names(self) -> list[str]:
         return ["target_standardizer_"]
+
+    def _problem(self, learnt: dict[str, Any]) -> str | None:
+        problem = super()._problem(learnt)
+        if problem is None and not self._is_scaler(learnt["target_standardizer_"], 1):
+            problem = f"target_standardizer_ must be {'a Standardizer of 1 column' if self.standardize else None}"
+        return problem
 
     def _loss(self, outputs: list[Any], target: Any) -> Any:
         return losses.half_squared_error(outputs[0], target)

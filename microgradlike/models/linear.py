@@ -13,6 +13,7 @@ from ..datasets import Standardizer
 from ..engine import Value, values
 from ..rows import is_array
 from .base import Classifier
+from .training import Plan
 
 
 class _Linear(Classifier):
@@ -51,6 +52,10 @@ class _Linear(Classifier):
         return problem
 
 
+def _is_linear(neuron: nn.Neuron, n_inputs: int) -> bool:
+    return len(neuron.w) == n_inputs and neuron.b is not None and neuron.activation is None
+
+
 def _bits(numbers: Any) -> str:
     """All numbers and their shape as text, to compare exactly."""
     return repr(numbers.tolist() if hasattr(numbers, "tolist") else numbers)
@@ -85,9 +90,15 @@ class LogisticRegression(_Linear):
 
     threshold: float = 0.5
 
-    def _network(self, n_features: int, n_outputs: int, rng: random.Random) -> nn.Module:
+    def _plan(self) -> Plan:
         real("threshold", self.threshold, 0.0, 1.0, above=True, below=True)
+        return super()._plan()
+
+    def _network(self, n_features: int, n_outputs: int, rng: random.Random) -> nn.Module:
         return nn.Neuron(n_features, None, initializer="zeros")
+
+    def _fits(self, network: Any, n_features: int, n_outputs: int) -> bool:
+        return type(network) is nn.Neuron and _is_linear(network, n_features)
 
     def _outputs(self, network: Any, x: Any) -> list[Any]:
         return [network(x)]
@@ -136,6 +147,11 @@ class SoftmaxRegression(_Linear):
 
     def _network(self, n_features: int, n_outputs: int, rng: random.Random) -> nn.Module:
         return nn.Layer(n_features, n_outputs, None, initializer="zeros")
+
+    def _fits(self, network: Any, n_features: int, n_outputs: int) -> bool:
+        if type(network) is not nn.Layer or len(network.neurons) != n_outputs or network.activation is not None:
+            return False
+        return all(_is_linear(neuron, n_features) for neuron in network.neurons)
 
     def _n_outputs(self, classes: list[Any]) -> int:
         return len(classes)

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import nn, optim
-from ..checks import integer
+from ..checks import choice, integer
 from .base import Classifier, Model, Regressor
+from .training import Plan
 
 
 @dataclasses.dataclass(kw_only=True, eq=False, repr=False)
@@ -24,15 +25,34 @@ class _Perceptron(Model):
     epochs: int = 100
     batch_size: int | None = 32
 
-    def _network(self, n_features: int, n_outputs: int, rng: random.Random) -> nn.Module:
+    def _plan(self) -> Plan:
         sizes = self.hidden_layer_sizes
         if isinstance(sizes, (str, bytes)) or not hasattr(sizes, "__iter__"):
             raise TypeError(f"hidden_layer_sizes must list the width of each hidden layer, say (16, 16), not {sizes!r}")
-        widths = [integer(f"hidden_layer_sizes[{i}]", size) for i, size in enumerate(sizes)]
+        for i, size in enumerate(sizes):
+            integer(f"hidden_layer_sizes[{i}]", size)
+        nn.checked_activation(self.activation)
+        if self.initializer is not None:
+            choice("initializer", self.initializer, nn.initializers())
+        return super()._plan()
+
+    def _network(self, n_features: int, n_outputs: int, rng: random.Random) -> nn.Module:
         return nn.MLP(
-            n_features, [*widths, n_outputs], self.activation,
+            n_features, [*self.hidden_layer_sizes, n_outputs], self.activation,
             output_activation=None, initializer=self.initializer, seed=rng,
         )  # fmt: skip
+
+    def _fits(self, network: Any, n_features: int, n_outputs: int) -> bool:
+        if type(network) is not nn.MLP or network.output_activation is not None:
+            return False
+        first = network.layers[0].neurons[0]
+        widths = [len(first.w), *(len(layer.neurons) for layer in network.layers)]
+        activation = nn.checked_activation(self.activation)
+        return (
+            widths == [n_features, *self.hidden_layer_sizes, n_outputs]
+            and first.b is not None
+            and network.activation == activation
+        )
 
 
 @dataclasses.dataclass(kw_only=True, eq=False, repr=False)
