@@ -40,7 +40,7 @@ def cases(small):
 def moons(small):
     """Loss and gradient of the 2-16-16-1 network over 100 points."""
     program = example("moons")
-    points, labels = program.moons(10 if small else 100, random.Random(1))
+    points, labels = program.moons(3 if small else 100, random.Random(1))
 
     def with_values(Value):
         layers = program.network((2, 16, 16, 1), random.Random(2), Value)

@@ -9,7 +9,8 @@ How time is taken: the process is pinned to one core; every peer first computes 
 agree; then rounds go through the peers in turn, so that a busy machine slows all of them alike; the garbage of
 one peer is collected before the next begins, and the collector stays on. The clock is the processor time of this
 process (on an idle machine the same as the time on the wall), unless a case names another. A ratio is taken within
-each round: what is printed is the median of the rounds' ratios with their quartiles, never a single absolute time.
+each round: what is printed is the median of the rounds' ratios with their quartiles, never a single absolute time;
+the ratio of the best times stands beside it, since a busy machine blurs short work more than long.
 """
 
 from __future__ import annotations
@@ -73,12 +74,13 @@ def case(name, unit, peers, check=None, *, ours=None, rounds=None, seconds=20.0,
             is what the others are compared with, unless `ours` names another.
         check: called with {label: what it returned}; must raise if they disagree. Without it, all numbers
             (nested lists of them) must agree to 1e-9, relative to the largest.
-        rounds: how often each peer is timed; None fits them into `seconds`. At least 5; 2 if `small`.
+        rounds: how often each peer is timed; None fits them into `seconds`. At least 5; 1 if `small`.
         clock: a function that tells seconds. `time.perf_counter` where a peer waits for other processes.
 
     Returns:
-        A dict for JSON: name, unit, note, peers {label: {median, low, high, rounds}},
-        ratios {label: {median, low, high}} = its time ÷ ours, missing {label: reason}.
+        A dict for JSON: name, unit, note, rounds, peers {label: {median, low, high, best}},
+        ratios {label: {median, low, high, best}} = its time ÷ ours, missing {label: reason}. A file may yield
+        tables of its own shape instead: {name, unit, note, columns, rows, missing}.
     """
     present = {label: work for label, work in peers.items() if not isinstance(work, Missing)}
     missing = {label: str(work) for label, work in peers.items() if isinstance(work, Missing)}
@@ -96,7 +98,7 @@ def case(name, unit, peers, check=None, *, ours=None, rounds=None, seconds=20.0,
     shortest = 0.0 if small else 0.1  # long enough to be warm
     repeats = {label: max(1, math.ceil(shortest / max(once[label], 1e-7))) for label in present}
     if rounds is None:
-        rounds = 2 if small else min(25, max(5, int(seconds / sum(once[p] * repeats[p] for p in present))))
+        rounds = 1 if small else min(25, max(5, int(seconds / sum(once[p] * repeats[p] for p in present))))
     times = {label: [] for label in present}
     for _ in range(rounds):
         for label, work in present.items():
@@ -112,7 +114,10 @@ def case(name, unit, peers, check=None, *, ours=None, rounds=None, seconds=20.0,
         "rounds": rounds,
         "peers": {label: spread([t * scale for t in ts]) for label, ts in times.items()},
         "ratios": {
-            label: spread([t / base for t, base in zip(ts, times[ours], strict=True)])
+            label: {
+                **spread([t / base for t, base in zip(ts, times[ours], strict=True)]),
+                "best": min(ts) / min(times[ours]),
+            }
             for label, ts in times.items()
             if label != ours
         },
@@ -128,10 +133,10 @@ def _time(work, repeats, clock):
 
 
 def spread(xs):
-    """Median and quartiles (of two or three numbers: the extremes)."""
+    """Median, quartiles (of two or three numbers: the extremes), and the best."""
     xs = sorted(xs)
     low, high = (xs[0], xs[-1]) if len(xs) < 4 else (quantiles(xs, n=4)[0], quantiles(xs, n=4)[2])
-    return {"median": median(xs), "low": low, "high": high}
+    return {"median": median(xs), "low": low, "high": high, "best": xs[0]}
 
 
 def flat(x):
@@ -150,9 +155,9 @@ def agree(answers, tolerance=1e-9):
         other = flat(answers[label])
         if len(other) != len(first):
             raise AssertionError(f"{label} returned {len(other)} numbers, {labels[0]} {len(first)}")
-        worst = max((abs(a - b) for a, b in zip(first, other, strict=True)), default=0.0)
-        if not worst <= tolerance * size:
-            raise AssertionError(f"{label} and {labels[0]} differ by {worst:.3g}, more than {tolerance:g} × {size:.3g}")
+        for a, b in zip(first, other, strict=True):
+            if a != b and not abs(a - b) <= tolerance * size:
+                raise AssertionError(f"{label}: {b!r}, {labels[0]}: {a!r}; more than {tolerance:g} × {size:.3g} apart")
 
 
 # ── where and with what ─────────────────────────────────────────────────────────────────────────
@@ -215,13 +220,14 @@ def table(results):
                 "| " + " | ".join(x if isinstance(x, str) else figure(x) for x in row) + " |" for row in r["rows"]
             ]
         else:
-            lines += [f"| | {r['unit']}, median (quartiles) | time ÷ {r['ours']} |", "|---|---|---|"]
+            lines += [f"| | {r['unit']}, median (quartiles) | time ÷ {r['ours']} | best ÷ best |", "|---|---|---|---|"]
             for label, t in sorted(r["peers"].items(), key=lambda item: item[1]["median"]):
                 ratio = r["ratios"].get(label)
                 times = f"{figure(t['median'])} ({figure(t['low'])}–{figure(t['high'])})"
-                lines.append(f"| {label} | {times} | {_ratio(ratio) if ratio else '1'} |")
+                best = f"{figure(ratio['best'])}×" if ratio else "1"
+                lines.append(f"| {label} | {times} | {_ratio(ratio) if ratio else '1'} | {best} |")
         for label, reason in r["missing"].items():
-            lines.append(f"| {label} | {reason} |" + " |" * (len(r.get("columns", "...")) - 2))
+            lines.append(f"| {label} | {reason} |" + " |" * (len(r.get("columns", "....")) - 2))
         lines.append("")
     return "\n".join(lines)
 
@@ -240,8 +246,8 @@ def write(path, text):
 
 def main(cases, argv=None):
     """The command line of one benchmark: runs its cases, prints their tables, writes JSON if asked."""
-    parser = argparse.ArgumentParser(description=(sys.modules["__main__"].__doc__ or "").splitlines()[0])
-    parser.add_argument("--small", action="store_true", help="small sizes and two rounds: does it still run?")
+    parser = argparse.ArgumentParser(description=(sys.modules["__main__"].__doc__ or "").partition("\n")[0])
+    parser.add_argument("--small", action="store_true", help="small sizes, one round: does it still run?")
     parser.add_argument("--json", metavar="FILE", help="also write the results there")
     options = parser.parse_args(argv)
     pin()
