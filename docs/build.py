@@ -21,7 +21,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Build the documentation into docs/_build/html.")
     parser.add_argument("pages", nargs="*", help="pages to build again; all that changed if none is given")
     parser.add_argument("--fresh", action="store_true", help="forget what earlier builds left")
-    parser.add_argument("-j", "--jobs", default="auto", help="processes that read pages side by side")
     options = parser.parse_args(arguments)
     try:
         from sphinx.cmd.build import main as sphinx_build
@@ -33,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.fresh:
         shutil.rmtree(output, ignore_errors=True)
     began = time.perf_counter()
-    strict = ["-W", "--keep-going", "-q", "-j", options.jobs]
+    strict = ["-W", "--keep-going", "-q"]
     status: int = sphinx_build([*strict, "-d", str(output / "doctrees"), str(HERE), str(site), *options.pages])
     verdict = "built" if status == 0 else "FAILED"
     print(f"{verdict} in {time.perf_counter() - began:.0f} s: {site / 'index.html'}")

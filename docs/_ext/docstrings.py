@@ -6,12 +6,14 @@ import re
 from typing import Any
 
 CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+SECTIONS = {"Args:", "Attributes:", "Keyword Args:", "Raises:", "Returns:", "Yields:"}  # napoleon escapes their names
 
 
 def plain(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     """Translate the prose of a docstring; examples stay as they are."""
-    example = False
+    example = section = False
     for i, line in enumerate(lines):
+        section = line.strip() in SECTIONS or (section and (not line.strip() or line.startswith(" ")))
         example = line.lstrip().startswith(">>>") or (example and bool(line.strip()))
         if example:
             continue
@@ -20,7 +22,10 @@ def plain(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[
             if j % 2:
                 pieces[j] = f"``{piece}``" + ("\\ " if j + 1 < len(pieces) and pieces[j + 1][:1].isalnum() else "")
             elif "``" not in piece and not re.match(r"\s*\*\*?\w+:", piece):
-                pieces[j] = re.sub(r"(?<!\\)([*|])", r"\\\1", piece)
+                piece = re.sub(r"(?<!\\)([*|])", r"\\\1", piece)
+                if not (section and j == 0):
+                    piece = re.sub(r"(\w)_(?=\W|$)", r"\1\\_", piece)
+                pieces[j] = piece
         lines[i] = "".join(pieces)
 
 
