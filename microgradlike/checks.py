@@ -1,4 +1,4 @@
-"""Checks of hyperparameters: each error names the argument, its value and the cure. Data are checked in models/rows.py."""
+"""Checks of hyperparameters: each error names the argument, its value and the cure. Data are checked in rows.py."""
 
 from __future__ import annotations
 
@@ -9,12 +9,19 @@ from collections.abc import Collection
 from typing import Any
 
 
-def real(name: str, value: Any, low: float = -math.inf, high: float = math.inf, *, above: bool = False, below: bool = False) -> float:
+def real(
+    name: str, value: Any, low: float = -math.inf, high: float = math.inf, *, above: bool = False, below: bool = False
+) -> float:
     """A finite number in [low, high] as a float; `above`/`below` exclude the end point itself."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a real number, not {value!r} ({type(value).__name__})")
     number = float(value)
-    fits = math.isfinite(number) and low <= number <= high and not (above and number == low) and not (below and number == high)
+    fits = (
+        math.isfinite(number)
+        and low <= number <= high
+        and not (above and number == low)
+        and not (below and number == high)
+    )
     if not fits:
         raise ValueError(f"{name} must be {_interval(low, high, above, below)}, not {value!r}")
     return number

@@ -68,9 +68,7 @@ def breast_cancer(*, test_size: float | int | None = None, seed: int = 0) -> Dat
     return _data(bunch.data, bunch.target, list(bunch.feature_names), list(bunch.target_names), test_size, seed)
 
 
-def digits(
-    *, classes: Iterable[int] = range(10), test_size: float | int | None = None, seed: int = 0
-) -> Data:
+def digits(*, classes: Iterable[int] = range(10), test_size: float | int | None = None, seed: int = 0) -> Data:
     """Up to 1,797 handwritten digits as 8 × 8 grey images of 0 to 16, flattened row by row. Needs the extra "models".
 
     Args:
@@ -101,7 +99,9 @@ def two_moons(n: int = 200, *, noise: float = 0.1, test_size: float | int | None
         seed: of the noise and of the split.
     """
     n, noise = integer("n", n, 2), real("noise", noise, 0.0)
-    X, y = _scikit_learn("two_moons").make_moons(n_samples=n, noise=noise or None, random_state=integer("seed", seed, 0))
+    X, y = _scikit_learn("two_moons").make_moons(
+        n_samples=n, noise=noise or None, random_state=integer("seed", seed, 0)
+    )
     return _data(X, y, ["x1", "x2"], ["upper", "lower"], test_size, seed)
 
 
@@ -200,7 +200,7 @@ class Standardizer:
     mean_: list[float]
     scale_: list[float]
 
-    def fit(self, X: Any, y: Any = None) -> Standardizer:
+    def fit(self, X: Any, y: Any = None) -> Standardizer:  # noqa: ARG002  (scikit-learn's pipelines pass y)
         """Measures mean and (population) standard deviation of each column; `y` is ignored."""
         self.mean_, self.scale_ = _moments(read_rows(X))
         return self
@@ -217,7 +217,7 @@ class Standardizer:
         columns = list(zip(self.mean_, self.scale_, strict=True))
         return [[(x - mean) / scale for x, (mean, scale) in zip(row, columns, strict=True)] for row in rows]
 
-    def fit_transform(self, X: Any, y: Any = None) -> Rows:
+    def fit_transform(self, X: Any, y: Any = None) -> Rows:  # noqa: ARG002
         """`fit` and `transform` of the same rows."""
         return self.fit(X).transform(X)
 

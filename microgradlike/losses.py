@@ -193,7 +193,9 @@ def _probability(name: str, y: Any) -> Any:
 
 
 def _is_distribution(target: Any) -> bool:
-    return not isinstance(target, (Value, str)) and isinstance(target, Iterable) and getattr(target, "shape", None) != ()
+    return (
+        not isinstance(target, (Value, str)) and isinstance(target, Iterable) and getattr(target, "shape", None) != ()
+    )
 
 
 def _distribution(name: str, xs: list[Any], target: Any) -> list[Any]:

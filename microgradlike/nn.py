@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 from .checks import choice, flag, integer
@@ -97,7 +98,8 @@ class Module:
         missing, unknown = sorted(named.keys() - saved.keys()), sorted(saved.keys() - named.keys())
         if missing or unknown:
             raise ValueError(
-                f"the state does not fit {self!r}: missing {missing[:5] or 'nothing'}, unknown {unknown[:5] or 'nothing'}"
+                f"the state does not fit {self!r}: missing {missing[:5] or 'nothing'}, "
+                f"unknown {unknown[:5] or 'nothing'}"
             )
         fresh = {name: Value(saved[name]).data for name in named}  # refuses what is no real number
         for name, parameter in named.items():
@@ -115,7 +117,7 @@ class Module:
         """
         return self._named(_named_inputs(x), "")
 
-    def _named(self, x: list[Any], place: str) -> Any:
+    def _named(self, x: list[Any], place: str) -> Any:  # noqa: ARG002  (where in the network this module is)
         return self(x)
 
     def save(self, path: Any) -> None:
@@ -296,7 +298,7 @@ class MLP(Module):
         self.activation, self.output_activation = checked_activation(activation), output_activation
         generator = _generator(seed)
         self.layers: list[Layer] = []
-        for number, (fan_in, fan_out) in enumerate(zip(widths, widths[1:], strict=False), 1):
+        for number, (fan_in, fan_out) in enumerate(pairwise(widths), 1):
             layer = Layer.__new__(Layer)
             last = number == len(sizes)
             layer._build(
@@ -310,7 +312,7 @@ class MLP(Module):
             x = layer(x)
         return x  # type: ignore[return-value]  # a list, of the last layer
 
-    def _named(self, x: list[Any], place: str) -> list[Any]:
+    def _named(self, x: list[Any], place: str) -> list[Any]:  # noqa: ARG002
         for number, layer in enumerate(self.layers, 1):
             x = layer._named(x, str(number))
         return x
@@ -367,8 +369,8 @@ def _word(activation: Activation) -> str:
 
 # ── how weights begin ───────────────────────────────────────────────────────────────────────────
 Initializer = Callable[[random.Random, int, int], float]
-_GLOROT_UNIFORM: Initializer = lambda rng, fan_in, fan_out: _uniform(rng, math.sqrt(6.0 / (fan_in + fan_out)))  # noqa: E731
-_GLOROT_NORMAL: Initializer = lambda rng, fan_in, fan_out: rng.gauss(0.0, math.sqrt(2.0 / (fan_in + fan_out)))  # noqa: E731
+_GLOROT_UNIFORM: Initializer = lambda rng, fan_in, fan_out: _uniform(rng, math.sqrt(6.0 / (fan_in + fan_out)))
+_GLOROT_NORMAL: Initializer = lambda rng, fan_in, fan_out: rng.gauss(0.0, math.sqrt(2.0 / (fan_in + fan_out)))
 _INITIALIZERS: dict[str, Initializer] = {
     "glorot_uniform": _GLOROT_UNIFORM,
     "glorot_normal": _GLOROT_NORMAL,
@@ -411,7 +413,9 @@ def _drawer(
     initializer: str | None, activation: Activation, fan_in: int, fan_out: int, seed: Any
 ) -> Callable[[], float]:
     if initializer is None:
-        initializer = "he_uniform" if activation in _HE else "lecun_normal" if activation == "selu" else "glorot_uniform"
+        initializer = (
+            "he_uniform" if activation in _HE else "lecun_normal" if activation == "selu" else "glorot_uniform"
+        )
     draw, rng = _INITIALIZERS[choice("initializer", initializer, _INITIALIZERS)], _generator(seed)
     return lambda: draw(rng, fan_in, fan_out)
 

@@ -8,6 +8,8 @@ with time but not with the parameter (learning rate, bias corrections) is comput
 Rules, defaults and the order of operations are PyTorch's, so that the sequence of updates is, too.
 """
 
+# ruff: noqa: ARG002  (the rules of all optimisers take the same arguments, used or not)
+
 from __future__ import annotations
 
 import math
@@ -45,9 +47,9 @@ class Optimizer:
         self.learning_rate = learning_rate
         self.weight_decay = real("weight_decay", weight_decay, 0.0)
         self.steps = 0
-        self.state: dict[str, Any] = {name: self._initial(name) for name in self.state_names}
+        self.state: dict[str, Any] = {name: self._initial() for name in self.state_names}
 
-    def _initial(self, name: str) -> list[float]:
+    def _initial(self) -> list[float]:
         return [0.0] * len(self.parameters)
 
     @property
@@ -156,7 +158,9 @@ class Optimizer:
         if not isinstance(saved, dict) or not {"optimizer", "steps", "hyperparameters", "state"} <= saved.keys():
             raise ValueError(f"not the state dict of an optimiser: {saved!r:.80}")
         if saved["optimizer"] != name:
-            raise ValueError(f"the state of {saved['optimizer']!r} cannot continue as {name}: make that optimiser first")
+            raise ValueError(
+                f"the state of {saved['optimizer']!r} cannot continue as {name}: make that optimiser first"
+            )
         plain, state, steps = saved["hyperparameters"], saved["state"], saved["steps"]
         expected = {"learning_rate", *self.hyperparameter_names}
         if not isinstance(plain, dict) or plain.keys() != expected:
@@ -175,7 +179,9 @@ class Optimizer:
         return steps, dict(plain), {key: list(state[key]) for key in self.state_names}
 
     def __repr__(self) -> str:
-        settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in ("learning_rate", *self.hyperparameter_names))
+        settings = ", ".join(
+            f"{name}={getattr(self, name)!r}" for name in ("learning_rate", *self.hyperparameter_names)
+        )
         return f"{type(self).__name__}({len(self.parameters)} parameters, {settings}, steps={self.steps})"
 
 
@@ -195,7 +201,9 @@ class GradientDescent(Optimizer):
     1.5
     """
 
-    def __init__(self, parameters: Iterable[Value], learning_rate: float | Schedule = 0.1, *, weight_decay: float = 0.0):
+    def __init__(
+        self, parameters: Iterable[Value], learning_rate: float | Schedule = 0.1, *, weight_decay: float = 0.0
+    ):
         super().__init__(parameters, learning_rate, weight_decay=weight_decay)
 
     def rule(self, m: Any, c: tuple[float, ...], x: Any, g: Any, *state: Any) -> tuple[Any, ...]:
@@ -247,7 +255,8 @@ class SGD(Optimizer):
         self.nesterov = flag("nesterov", nesterov)
         if self.nesterov and (self.momentum == 0.0 or self.dampening != 0.0):
             raise ValueError(
-                f"nesterov=True needs momentum > 0 and dampening = 0, not momentum={momentum!r}, dampening={dampening!r}"
+                f"nesterov=True needs momentum > 0 and dampening = 0, not momentum={momentum!r} and "
+                f"dampening={dampening!r}"
             )
 
     def coefficients(self, t: int, rate: float) -> tuple[float, ...]:
@@ -300,7 +309,7 @@ class Adagrad(Optimizer):
         self.learning_rate_decay = real("learning_rate_decay", learning_rate_decay, 0.0)
         self.eps = real("eps", eps, 0.0)
 
-    def _initial(self, name: str) -> list[float]:
+    def _initial(self) -> list[float]:
         return [self.initial_accumulator] * len(self.parameters)
 
     def coefficients(self, t: int, rate: float) -> tuple[float, ...]:
@@ -498,9 +507,7 @@ class AdamW(Adam):
         amsgrad: bool = False,
         weight_decay: float = 0.01,
     ):
-        super().__init__(
-            parameters, learning_rate, betas=betas, eps=eps, amsgrad=amsgrad, weight_decay=weight_decay
-        )
+        super().__init__(parameters, learning_rate, betas=betas, eps=eps, amsgrad=amsgrad, weight_decay=weight_decay)
 
     def _couples_weight_decay(self) -> bool:
         return False
@@ -557,7 +564,7 @@ class Nadam(Optimizer):
         self._product = (0, 1.0)  # (t, Mₜ), so that a step costs one factor and not t
 
     def _momentum(self, t: int) -> float:
-        return self.betas[0] * (1.0 - 0.5 * 0.96 ** (t * self.momentum_decay))
+        return self.betas[0] * (1.0 - 0.5 * math.pow(0.96, t * self.momentum_decay))
 
     def coefficients(self, t: int, rate: float) -> tuple[float, ...]:
         done, product = self._product if self._product[0] == t - 1 else (0, 1.0)
@@ -662,7 +669,9 @@ def _checked_parameters(parameters: Any) -> list[Value]:
         if not isinstance(leaf, Value):
             raise TypeError(f"parameters[{i}] must be a Value, not {leaf!r} ({type(leaf).__name__})")
         if not leaf.is_leaf:
-            raise ValueError(f"parameters[{i}] is a result, {leaf!r}, and cannot be moved: pass the leaves it came from")
+            raise ValueError(
+                f"parameters[{i}] is a result, {leaf!r}, and cannot be moved: pass the leaves it came from"
+            )
         if id(leaf) in seen:
             raise ValueError(f"parameters[{i}] is there twice: {leaf!r}")
         seen.add(id(leaf))

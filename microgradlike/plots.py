@@ -1,4 +1,4 @@
-"""Learning pictures with matplotlib: activations, cost surfaces, paths of optimisers, loss curves, boundaries, confusion.
+"""Learning pictures (matplotlib): activations, cost surfaces, paths of optimisers, loss curves, boundaries, confusion.
 
 Every function returns a `matplotlib.figure.Figure` (`figure.savefig("name.png")`); no window is opened and no global
 state of matplotlib is touched. What a picture shows is computed by functions of its own, with the package's losses,
@@ -37,7 +37,9 @@ COSTS: dict[str, Callable[[Any, float], Any]] = {
 }
 
 
-def _figure(columns: int = 1, *, width: float = 5.2, height: float = 4.2, ax: Any = None, **options: Any) -> tuple[Any, Any]:
+def _figure(
+    columns: int = 1, *, width: float = 5.2, height: float = 4.2, ax: Any = None, **options: Any
+) -> tuple[Any, Any]:
     """(figure, axes): those of `ax`, or new ones side by side."""
     if ax is not None:
         return ax.figure, ax
@@ -162,8 +164,8 @@ def _made(optimizer: Any, parameters: list[Value]) -> optim.Optimizer:
     kinds: dict[str, Any] = optim.by_name()
     name = choice("optimizer", optimizer, kinds)
     options = {"momentum": 0.8} if name == "sgd" else {}
-    made = kinds[name](parameters, _RATES[name], **options)
-    return made
+    built: optim.Optimizer = kinds[name](parameters, _RATES[name], **options)
+    return built
 
 
 def descent_paths(
@@ -305,7 +307,9 @@ def confusion_matrix(model: Any, X: Any, y: Any, *, ax: Any = None) -> Any:
     ax.imshow(counts, cmap="Blues", vmin=0, vmax=most or 1)
     for i, row in enumerate(counts):
         for j, count in enumerate(row):
-            ax.text(j, i, str(count), ha="center", va="center", color="white" if count > 0.55 * most else INK, fontsize=9)
+            ax.text(
+                j, i, str(count), ha="center", va="center", color="white" if count > 0.55 * most else INK, fontsize=9
+            )
     ticks, names = range(len(classes)), [str(label) for label in classes]
     ax.set_xticks(ticks, names, rotation=45 if max(map(len, names)) > 3 else 0)
     ax.set_yticks(ticks, names)

@@ -57,7 +57,9 @@ def _read_number(x: Any, i: int, j: int, name: str) -> float:
         try:
             x = number(x)
         except (TypeError, OverflowError) as error:
-            raise type(error)(f"row {i}, column {j} of {name} {error} (an argument must be no string but a number)") from None
+            raise type(error)(
+                f"row {i}, column {j} of {name} {error} (an argument must be no string but a number)"
+            ) from None
     if x - x != 0.0:
         raise ValueError(_not_finite(x, i, j, name))
     return x  # type: ignore[no-any-return]
@@ -71,7 +73,7 @@ def _read_array(X: Any, name: str) -> Rows:
         raise ValueError(f"Complex data not supported: {name} has dtype {array.dtype}")
     if array.ndim != 2:
         raise ValueError(f"{name} must have two dimensions, rows and columns, not shape {array.shape}: {_RESHAPE}")
-    _check_shape(*array.shape, name)
+    _check_shape(len(array), array.shape[1], name)
     if array.dtype.kind not in "biuf":
         rows = [_read_row(row, i, name) for i, row in enumerate(array)]
         return np.array(rows, dtype=np.float64)

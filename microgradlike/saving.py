@@ -1,4 +1,4 @@
-"""Saving and loading: models, networks and plain state as JSON, exact to the bit. Nothing that is read is ever executed.
+"""Saving and loading: models, networks and plain state as JSON, exact to the bit. What is read is never executed.
 
 A file says what it is (`"format"`, `"schema"`) and holds only data. Floats are written by `float.hex`, so that the
 bits come back; names are looked up in the table of kinds below, never imported. Whatever does not fit exactly, an
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +67,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
-        document = json.loads(
-            text, object_pairs_hook=_object, parse_float=_bare_number, parse_constant=_bare_number
-        )
+        document = json.loads(text, object_pairs_hook=_object, parse_float=_bare_number, parse_constant=_bare_number)
         return _document(document)
     except LoadError as error:
         raise LoadError(f"{os.fspath(path)!r} is no file of microgradlike's: {error}") from None
@@ -274,7 +273,7 @@ _SETTINGS: dict[type[Module], Callable[[Any], dict[str, Any]]] = {
         "bias": neuron.b is not None,
     },
 }
-_MODULES = {kind.__name__: kind for kind in _SETTINGS}
+_MODULES: dict[str, Any] = {kind.__name__: kind for kind in _SETTINGS}
 
 
 def _write_module(module: Module, place: str) -> dict[str, Any]:
@@ -304,7 +303,7 @@ def _module(content: Any, place: str) -> Module:
         # A size that the numbers do not bear out is refused before anything of that size is built.
         if _n_parameters(settings) != len(numbers):
             raise ValueError(f"there are {len(numbers)} numbers, not as many as its sizes say")
-        module = kind(**settings, initializer="zeros")
+        module: Module = kind(**settings, initializer="zeros")
     except (TypeError, ValueError, KeyError) as error:
         raise LoadError(f"{place} describes no {kind.__name__}: {error}") from None
     _expect(_SETTINGS[kind](module) == settings, f"{place} has settings that no {kind.__name__} has: {settings!r:.200}")
@@ -321,7 +320,7 @@ def _n_parameters(settings: dict[str, Any]) -> int:
     widths = [settings["n_inputs"], *settings.get("sizes", [settings.get("n_outputs", 1)])]
     if not all(type(width) is int and width > 0 for width in widths):
         raise ValueError(f"widths {widths!r:.80}")
-    return sum((n + bool(settings["bias"])) * m for n, m in zip(widths, widths[1:], strict=False))
+    return sum((n + bool(settings["bias"])) * m for n, m in pairwise(widths))
 
 
 # ── models ──────────────────────────────────────────────────────────────────────────────────────
@@ -351,7 +350,10 @@ def _model(content: Any, place: str) -> Any:
         raise LoadError(f"{place}: {error}") from None
     params = _dict(fields["hyperparameters"], f"{place}.hyperparameters")
     known = kind().get_params()
-    _expect(params.keys() == known.keys(), f"{place} must have the hyperparameters {sorted(known)}, not {sorted(params)!r:.300}")
+    _expect(
+        params.keys() == known.keys(),
+        f"{place} must have the hyperparameters {sorted(known)}, not {sorted(params)!r:.300}",
+    )
     model = kind(**params)
     try:
         model._plan()

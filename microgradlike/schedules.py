@@ -1,4 +1,4 @@
-"""Learning-rate schedules: the learning rate as a function of the number of steps taken so far. Re-exported by optim."""
+"""Learning-rate schedules: the learning rate as a function of the number of steps taken. Re-exported by optim."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Constant(Schedule):
     def __post_init__(self) -> None:
         _check(self, "learning_rate", real("learning_rate", self.learning_rate, 0.0))
 
-    def __call__(self, t: int) -> float:
+    def __call__(self, t: int) -> float:  # noqa: ARG002
         return self.learning_rate
 
 

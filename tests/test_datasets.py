@@ -45,7 +45,11 @@ def test_iris_needs_nothing_but_python():
 
 @pytest.mark.parametrize(
     ("name", "shape", "classes"),
-    [("breast_cancer", (569, 30), {0: 212, 1: 357}), ("digits", (1797, 64), None), ("two_moons", (200, 2), {0: 100, 1: 100})],
+    [
+        ("breast_cancer", (569, 30), {0: 212, 1: 357}),
+        ("digits", (1797, 64), None),
+        ("two_moons", (200, 2), {0: 100, 1: 100}),
+    ],
 )
 def test_the_others_come_through_scikit_learn(name, shape, classes):
     pytest.importorskip("sklearn", reason="these data sets are scikit-learn's")
@@ -75,7 +79,7 @@ def test_moons_are_seeded():
     assert (one != other).any()
     exact, _ = datasets.two_moons(50, noise=0.0)
     assert exact[:25].tolist() != exact[25:].tolist()
-    with pytest.raises(ValueError, match="noise must be finite and at least 0, not -0.1"):
+    with pytest.raises(ValueError, match=r"noise must be finite and at least 0, not -0\.1"):
         datasets.two_moons(noise=-0.1)
 
 
@@ -107,7 +111,9 @@ def test_a_stratified_split_keeps_the_shares(labels, share, seed):
 
 
 def test_a_split_is_the_same_on_every_machine():
-    _, X_test, _, y_test = datasets.train_test_split([[i] for i in range(10)], list("ababababab"), test_size=0.3, seed=3)
+    _, X_test, _, y_test = datasets.train_test_split(
+        [[i] for i in range(10)], list("ababababab"), test_size=0.3, seed=3
+    )
     assert ([row[0] for row in X_test], y_test) == ([7, 4, 3], ["b", "a", "b"])
 
 
@@ -138,13 +144,17 @@ def test_a_split_that_cannot_be_says_why(options, words):
 
 # ── standardising ───────────────────────────────────────────────────────────────────────────────
 table = st.integers(2, 12).flatmap(
-    lambda m: st.lists(st.lists(st.integers(-10**9, 10**9).map(lambda n: n / 1000), min_size=3, max_size=3), min_size=m, max_size=m)
+    lambda m: st.lists(
+        st.lists(st.integers(-(10**9), 10**9).map(lambda n: n / 1000), min_size=3, max_size=3), min_size=m, max_size=m
+    )
 )
 
 
 @given(table)
 def test_standardised_columns_have_mean_0_and_deviation_1(rows):
-    for column, original in zip(zip(*datasets.Standardizer().fit_transform(rows), strict=True), zip(*rows, strict=True), strict=True):
+    for column, original in zip(
+        zip(*datasets.Standardizer().fit_transform(rows), strict=True), zip(*rows, strict=True), strict=True
+    ):
         spread, size = max(original) - min(original), max(map(abs, original))
         if spread > 1e-6 * size:
             rounding = 1e-15 * size / spread

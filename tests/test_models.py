@@ -8,6 +8,7 @@ import subprocess
 import sys
 import warnings
 from functools import partial
+from itertools import pairwise
 
 import pytest
 
@@ -104,7 +105,7 @@ def test_gradient_descent_reaches_it_too():
     assert ours.n_iter_ < 20_000  # it stopped because the gradient vanished
     assert abs(ours.coef_ - theirs.coef_).max() < 1e-6
     rounding = 1e-15
-    assert all(after <= before + rounding for before, after in zip(ours.loss_curve_, ours.loss_curve_[1:], strict=False))
+    assert all(after <= before + rounding for before, after in pairwise(ours.loss_curve_))
 
 
 def test_they_work_in_scikit_learns_machines():
@@ -285,7 +286,7 @@ def test_lbfgs_minimises_a_curved_valley():
     assert points[0].x == [-1.2, 1.0]
     assert points[-1].x == pytest.approx([1.0, 1.0], abs=1e-9)
     assert len(points) < 60
-    assert all(after.f <= before.f for before, after in zip(points, points[1:], strict=False))
+    assert all(after.f <= before.f for before, after in pairwise(points))
 
 
 # ── what is learnt, and how it answers ──────────────────────────────────────────────────────────
@@ -349,7 +350,9 @@ def test_coefficients_are_in_the_units_of_the_features(standardize):
         y = Y2 if model is LogisticRegression else [0, 1, 2, 2, 1, 0, 1, 2]
         fitted = model(epochs=30, standardize=standardize, **quiet).fit(X2, y)
         for x, answer in zip(X2, fitted.decision_function(X2), strict=True):
-            scores = [math.fsum([w[0] * x[0], w[1] * x[1], b]) for w, b in zip(fitted.coef_, fitted.intercept_, strict=True)]
+            scores = [
+                math.fsum([w[0] * x[0], w[1] * x[1], b]) for w, b in zip(fitted.coef_, fitted.intercept_, strict=True)
+            ]
             assert scores == pytest.approx(answer if isinstance(answer, list) else [answer], rel=1e-11, abs=1e-12)
 
 
@@ -405,7 +408,9 @@ def test_names_of_columns_are_kept_where_there_are_some():
     assert list(model.feature_names_in_) == ["height", "width"]
     assert "height" in {v.label for v in topological_order(model.graph(X2[0], 0))}
     model.predict(Frame(X2, ["height", "width"]))
-    with pytest.raises(ValueError, match=r"feature names should match.*\['height', 'width'\], not \['width', 'height'\]"):
+    with pytest.raises(
+        ValueError, match=r"feature names should match.*\['height', 'width'\], not \['width', 'height'\]"
+    ):
         model.predict(Frame(X2, ["width", "height"]))
 
 
@@ -504,7 +509,7 @@ def test_a_cost_that_overflows_is_an_error_and_leaves_what_was_learnt_before():
     model = MLPRegressor(epochs=3, **quiet).fit(X2, Y2)
     before = dict(vars(model))
     model.set_params(optimizer="gradient_descent", learning_rate=1e9, epochs=200)
-    with pytest.raises(FloatingPointError, match="epoch .*: lower learning_rate"):
+    with pytest.raises(FloatingPointError, match=r"epoch .*: lower learning_rate"):
         model.fit(X2, Y2)
     model.set_params(optimizer="adam", learning_rate=0.01, epochs=3)
     assert vars(model) == before

@@ -203,7 +203,9 @@ def test_state_survives_and_what_does_not_fit_changes_nothing():
     assert twin.state_dict() == state
 
 
-@pytest.mark.parametrize("copied", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))], ids=["deepcopy", "pickle"])
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))], ids=["deepcopy", "pickle"]
+)
 def test_copies_are_whole_and_apart(copied):
     net = nn.MLP(2, [3, 1], activation="gelu", output_activation="tanh", seed=1)
     twin = copied(net)
@@ -285,7 +287,7 @@ def test_seeds_reproduce_and_differ_and_biases_are_zero():
         (lambda: nn.Neuron(2, "softmax"), ValueError, "unknown activation 'softmax'"),
         (lambda: nn.Neuron(2, "add"), ValueError, "unknown activation 'add'"),
         (lambda: nn.Neuron(2, "floor_"), ValueError, "unknown activation 'floor_'"),
-        (lambda: nn.Neuron(2, initializer="he_unifrom"), ValueError, "unknown initializer 'he_unifrom': did you mean 'he_uniform'"),
+        (lambda: nn.Neuron(2, initializer="he_unifrom"), ValueError, "'he_unifrom': did you mean 'he_uniform'"),
         (lambda: nn.MLP(2, []), ValueError, "sizes must list the width of each layer"),
         (lambda: nn.MLP(2, 3), ValueError, "sizes must list the width of each layer"),
         (lambda: nn.MLP(2, [3, 0]), ValueError, r"sizes\[1\] must be at least 1, not 0"),

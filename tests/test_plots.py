@@ -78,7 +78,9 @@ def test_a_path_is_the_optimisers():
     assert path[0] == (0.0, 0.0, math.log(2.0))
     assert path[1][:2] == (0.5, 0.5)  # learning rate 1, and dz = ½ − 1
     assert path[1][2] == losses.binary_cross_entropy_with_logits(1.0, 1)
-    own = plots.descent_path(lambda parameters: optim.GradientDescent(parameters, 1.0), [1.0], [1], start=(0, 0), steps=1)
+    own = plots.descent_path(
+        lambda parameters: optim.GradientDescent(parameters, 1.0), [1.0], [1], start=(0, 0), steps=1
+    )
     assert own == path
 
 
@@ -155,7 +157,8 @@ def test_they_draw_on_given_axes(two):
     axes = figure.subplots(2, 3).ravel()
     model, X, y = two
     made = [
-        plots.activation(ax=axes[0]), plots.descent_paths(["adam"], steps=3, ax=axes[1]), plots.loss_curves(model, ax=axes[2]),
+        plots.activation(ax=axes[0]), plots.descent_paths(["adam"], steps=3, ax=axes[1]),
+        plots.loss_curves(model, ax=axes[2]),
         plots.decision_boundary(model, X, y, steps=10, ax=axes[3]), plots.confusion_matrix(model, X, y, ax=axes[4]),
     ]  # fmt: skip
     assert all(one is figure for one in made)
@@ -167,7 +170,10 @@ def test_they_draw_on_given_axes(two):
     [
         (lambda m, X, y: plots.activation("sigmoyd"), "unknown activation 'sigmoyd': did you mean 'sigmoid'"),
         (lambda m, X, y: plots.activation(low=1.0, high=1.0), "high must be .*not 1.0"),
-        (lambda m, X, y: plots.cost_surface([1.0], [1], [0.0], [0.0], "log"), "unknown cost 'log': did you mean 'log loss'"),
+        (
+            lambda m, X, y: plots.cost_surface([1.0], [1], [0.0], [0.0], "log"),
+            "unknown cost 'log': did you mean 'log loss'",
+        ),
         (lambda m, X, y: plots.cost_surface([1.0], [2], [0.0], [0.0]), r"y\[0\] must be 0 or 1, not 2"),
         (lambda m, X, y: plots.cost_surface([1.0, 2.0], [1], [0.0], [0.0]), "X has 2 rows, y 1 entries"),
         (lambda m, X, y: plots.cost_surface([math.nan], [1], [0.0], [0.0]), "x contains NaN: row 0"),

@@ -45,9 +45,11 @@ def there_and_back(thing, folder):
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=6),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.lists(inner, max_size=3).map(tuple)
-    | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.lists(inner, max_size=3).map(tuple)
+        | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=12,
 )
 
@@ -76,7 +78,9 @@ def test_arrays_come_back_as_they_were(tmp_path):
         assert again.dtype == array.dtype
         assert again.shape == array.shape
         assert again.tolist() == array.tolist()
-    assert same(there_and_back({"scalar": np.float64(0.1), "count": np.int64(3)}, tmp_path), {"scalar": 0.1, "count": 3})
+    assert same(
+        there_and_back({"scalar": np.float64(0.1), "count": np.int64(3)}, tmp_path), {"scalar": 0.1, "count": 3}
+    )
 
 
 # ── networks, optimisers, models ────────────────────────────────────────────────────────────────
@@ -259,7 +263,10 @@ def refused(text, tmp_path, words=""):
         ('{"format": "microgradlike", "schema": 1, "content": {}}', "must have one key"),
         ('{"format": "microgradlike", "schema": 1, "content": {"tuple": 1}}', "must be a list"),
         ('{"format": "microgradlike", "schema": 1, "content": {"model": {"kind": "Popen"}}}', "must hold"),
-        ('{"format": "microgradlike", "schema": 1, "content": {"schedule": {"dict": {"schedule": "x"}}}}', "no schedule"),
+        (
+            '{"format": "microgradlike", "schema": 1, "content": {"schedule": {"dict": {"schedule": "x"}}}}',
+            "no schedule",
+        ),
     ],
 )
 def test_texts_that_are_no_files_of_ours(text, words, tmp_path):
@@ -307,11 +314,11 @@ MODULE = (*LEARNT, "network_", "module")
         ((*LEARNT, "standardizer_"), "x", "standardizer_ must be"),
         ((*LEARNT, "standardizer_", "standardizer", "dict", "scale_", "floats", 0), "0x0.0p+0", "not positive"),
         ((*LEARNT, "standardizer_", "standardizer", "dict", "mean_", "floats", 0), "nan", "describes no Standardizer"),
-        ((*LEARNT, "network_"), None, "network_ is not that of a LogisticRegression with 2 features"),
+        ((*LEARNT, "network_"), None, "network_ is not that of a LogisticRegression with 2"),
         ((*MODULE, "kind"), "Module", "unknown kind 'Module'"),
         ((*MODULE, "settings", "dict", "n_inputs"), 10**12, "not as many as its sizes say"),
         ((*MODULE, "settings", "dict", "n_inputs"), -2, "describes no Neuron"),
-        ((*MODULE, "settings", "dict", "activation"), "tanh", "network_ is not that of a LogisticRegression with 2 features"),
+        ((*MODULE, "settings", "dict", "activation"), "tanh", "network_ is not that of a LogisticRegression with 2"),
         ((*MODULE, "settings", "dict", "activation"), "reluu", "describes no Neuron: unknown activation 'reluu'"),
         ((*MODULE, "settings", "dict", "seed"), 1, "settings that no Neuron has"),
         ((*MODULE, "numbers", 0), "1.5", "not how a float is written"),
@@ -343,7 +350,9 @@ def test_no_damage_passes_for_another_model(tmp_path_factory, data):
             if isinstance(inner, (dict, list)):
                 stack.append(((*path, key), inner))
     path = data.draw(st.sampled_from(places))
-    wrong = data.draw(st.sampled_from([KeyError, None, -1, 7, "x", "0x1.8p+1", [], {}, {"float": "nan"}, {"tuple": []}]))
+    wrong = data.draw(
+        st.sampled_from([KeyError, None, -1, 7, "x", "0x1.8p+1", [], {}, {"float": "nan"}, {"tuple": []}])
+    )
     broken = copy.deepcopy(tree)
     set_at(path, wrong)(broken)
     file = folder / "broken.json"

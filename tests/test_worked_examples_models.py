@@ -70,7 +70,7 @@ def test_e3_one_update_and_the_prediction():
 
 # ── E4: logistic regression, m examples ─────────────────────────────────────────────────────────
 def test_e4_the_model_is_the_texts_loop():
-    X, X_test, y, y_test = datasets.iris(test_size=0.25, seed=0)
+    X, y = datasets.iris()
     rows = [[float(x) for x in row] for row in X]
     labels = [int(label == 2) for label in y]
     w, b, m, rate = [0.0] * 4, 0.0, len(rows), 0.05
@@ -110,7 +110,7 @@ def test_e4_log_loss_is_convex_in_w_and_b_and_squared_error_is_not():
 
 def test_e4_badly_scaled_inputs_saturate_and_standardising_cures_it():
     pytest.importorskip("sklearn", reason="the tumours are scikit-learn's")
-    X_train, X_test, y_train, y_test = datasets.breast_cancer(test_size=0.25, seed=0)
+    X_train, y_train = datasets.breast_cancer()
 
     def saturated(**options):
         model = LogisticRegression(learning_rate=0.1, epochs=3, progress=False, **options).fit(X_train, y_train)
@@ -248,7 +248,7 @@ def test_e7_every_descendant_finds_the_bottom_of_the_bowl(name):
 
 
 def test_e7_what_the_descendants_are_for():
-    """On a narrow valley momentum outruns the plain rule, and Adam's steps do not depend on the scale of the gradient."""
+    """In a narrow valley momentum outruns the plain rule; Adam's steps do not depend on the gradient's scale."""
 
     def valley(step_of, scale=1.0, steps=60):
         x, y = Value(4.0), Value(1.0)

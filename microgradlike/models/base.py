@@ -5,6 +5,8 @@ arguments, `fit` checks them; what is learnt ends in an underscore; `get_params`
 arguments and nothing else.
 """
 
+# ruff: noqa: ARG002  (methods that subclasses override take the same arguments, used or not)
+
 from __future__ import annotations
 
 import dataclasses
@@ -21,7 +23,8 @@ from ..datasets import Standardizer, train_test_split
 from ..engine import Value, no_grad
 from ..nn import Module
 from ..rows import Rows, as_lists, check_lengths, is_array, like, read_column, read_rows
-from .training import BACKENDS, Course, Plan, train
+from ..schedules import as_schedule
+from .training import BACKENDS, Plan, train
 
 Self = TypeVar("Self", bound="Model")
 
@@ -100,7 +103,7 @@ class Model:
 
     def _plan(self) -> Plan:
         """The hyperparameters, checked. Raises TypeError or ValueError that names one, its value and what it can be."""
-        rate = optim.as_schedule("learning_rate", self.learning_rate)
+        rate = as_schedule("learning_rate", self.learning_rate)
         known = optim.by_name()
         make: Callable[[Sequence[Value]], optim.Optimizer] | None
         if callable(self.optimizer):
@@ -109,7 +112,9 @@ class Model:
         elif choice("optimizer", self.optimizer, [*known, "lbfgs"]) == "lbfgs":
             make = None
             if self.batch_size is not None:
-                raise ValueError(f"optimizer='lbfgs' works on all rows: batch_size must be None, not {self.batch_size!r}")
+                raise ValueError(
+                    f"optimizer='lbfgs' works on all rows: batch_size must be None, not {self.batch_size!r}"
+                )
         else:
             kind: Any = known[self.optimizer]
             make = lambda parameters: kind(parameters, rate)

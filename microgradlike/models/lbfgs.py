@@ -84,7 +84,7 @@ def _noise(f: float) -> float:
 
 
 def _dot(a: Vector, b: Vector) -> float:
-    return sum(map(mul, a, b))
+    return float(sum(map(mul, a, b)))
 
 
 def _direction(g: Vector, pairs: list[tuple[Vector, Vector, float]]) -> Vector:

@@ -1,5 +1,7 @@
 """Logistic and softmax regression: networks of one layer, whose cost is convex."""
 
+# ruff: noqa: ARG002  (methods of one interface take the same arguments, used or not)
+
 from __future__ import annotations
 
 import dataclasses
@@ -27,7 +29,7 @@ class _Linear(Classifier):
         neurons = network.neurons if isinstance(network, nn.Layer) else [network]
         coef, intercept = [], []
         for neuron in neurons:
-            w, b = [p.data for p in neuron.w], neuron.b.data
+            *w, b = [p.data for p in neuron.parameters()]
             if scaler is not None:
                 w = [wi / scale for wi, scale in zip(w, scaler.scale_, strict=True)]
                 b = math.fsum([b, *(-wi * mean for wi, mean in zip(w, scaler.mean_, strict=True))])
@@ -38,7 +40,6 @@ class _Linear(Classifier):
 
             return {"coef_": np.array(coef), "intercept_": np.array(intercept)}
         return {"coef_": coef, "intercept_": intercept}
-
 
     def _learnt_names(self) -> list[str]:
         return [*super()._learnt_names(), "coef_", "intercept_"]

@@ -65,8 +65,8 @@ class MLPClassifier(_Perceptron, Classifier):
         initializer: how weights start: a name from `nn.initializers()`, or None for what suits the activation.
 
     All others as for every model (`help(microgradlike.models.Model)`); here the optimiser is "adam" with
-    learning_rate 0.01 for 100 epochs of mini-batches of 32 rows unless told otherwise. Attributes as for LogisticRegression,
-    without coef_ and intercept_; `network_` is the `nn.MLP`.
+    learning_rate 0.01, for 100 epochs of mini-batches of 32 rows, unless told otherwise. Attributes as for
+    LogisticRegression, without coef_ and intercept_; `network_` is the `nn.MLP`.
 
     >>> X, y = [[0, 0], [0, 1], [1, 0], [1, 1]], ["same", "different", "different", "same"]
     >>> model = MLPClassifier(hidden_layer_sizes=(8,), activation="tanh", seed=1, progress=False).fit(X, y)

@@ -29,7 +29,9 @@ class Examples:
         parameters: the leaves that the loss uses, in the order of the vectors.
     """
 
-    def __init__(self, loss: Callable[[Any, Any], Any], parameters: Sequence[Value], example: tuple[Any, Any], backend: str):
+    def __init__(
+        self, loss: Callable[[Any, Any], Any], parameters: Sequence[Value], example: tuple[Any, Any], backend: str
+    ):
         self._loss = loss
         self.parameters = list(parameters)
         self._compiled = _compiled(loss, example, backend)
@@ -114,7 +116,7 @@ class Course:
         return self.kept[0]
 
 
-class _Stop(Exception):
+class _Stop(Exception):  # noqa: N818  (no error: it ends the loops from inside)
     """Training has reached what it was asked for."""
 
 
