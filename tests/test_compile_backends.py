@@ -1,4 +1,4 @@
-"""Compiled programs agree with the eager engine on every backend: random programs, every row, specials, sizes, training."""
+"""Compiled programs agree with the eager engine on every backend: random programs, every row, specials, training."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import random
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -175,7 +176,7 @@ def network(sizes, seed=1):
     rng = random.Random(seed)
     layers = [
         [([Value(rng.uniform(-1, 1)) for _ in range(a)], Value(rng.uniform(-1, 1))) for _ in range(b)]
-        for a, b in zip(sizes, sizes[1:], strict=False)
+        for a, b in pairwise(sizes)
     ]
 
     def net(x):
@@ -351,7 +352,7 @@ def test_training_takes_the_optimisers_steps(which, backend):
     assert [v.data for v in w2] == pytest.approx([v.data for v in w], rel=1e-9, abs=1e-12)
     assert optimizer2.steps == 12
     # and the optimiser goes on by itself from there
-    for o, parameters, f in ((optimizer, w, loss), (optimizer2, w2, loss2)):
+    for o, f in ((optimizer, loss), (optimizer2, loss2)):
         o.zero_grad()
         mg.compile(f, backend="python").backward(xs, ys)
         o.step()
@@ -363,7 +364,7 @@ def test_training_writes_back_after_an_error():
 
     w = Value(0.0)
     step = mg.compile(lambda x: (w - x) ** 2)
-    with pytest.raises(ValueError, match="no rows"), Training(optim.GradientDescent([w], 0.25)) as training:  # noqa: PT012
+    with pytest.raises(ValueError, match="no rows"), Training(optim.GradientDescent([w], 0.25)) as training:
         training.step(step, [1.0, 1.0])
         training.step(step, [])
     assert w.data == 0.5

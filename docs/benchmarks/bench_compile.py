@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from common import Missing, agree, case, example, main, optional
@@ -57,14 +58,14 @@ def network(sizes, seed=2):
     rng = random.Random(seed)
     return [
         ([[rng.uniform(-1, 1) / a**0.5 for _ in range(a)] for _ in range(b)], [rng.uniform(-1, 1) for _ in range(b)])
-        for a, b in zip(sizes, sizes[1:])
+        for a, b in pairwise(sizes)
     ]
 
 
 def forward(layers, x):
     """The network, one scalar at a time; ReLU between the layers."""
     for depth, (weights, biases) in enumerate(layers):
-        x = [sum((w * xi for w, xi in zip(row, x)), b) for row, b in zip(weights, biases)]
+        x = [sum((w * xi for w, xi in zip(row, x, strict=True)), b) for row, b in zip(weights, biases, strict=True)]
         if depth < len(layers) - 1:
             x = [mg.relu(v) for v in x]
     return x
@@ -168,7 +169,7 @@ def mlp(small):
 
     def eager():
         values, parameters = of_values(layers)
-        cost = sum(mg.relu(1 - t * forward(values, x)[0]) for x, t in zip(X, y)) * (1.0 / count)
+        cost = sum(mg.relu(1 - t * forward(values, x)[0]) for x, t in zip(X, y, strict=True)) * (1.0 / count)
         cost.backward()
         return [cost.data, [p.grad for p in parameters]]
 
@@ -265,7 +266,10 @@ void f(long n, const double *restrict w, const double *restrict X, const double 
     for (int i = 0; i < 16; i++) { v3[i] += d * h2[i]; d2[i] = h2[i] > 0 ? d * w3[i] : 0; c2[i] += d2[i]; }
     for (int i = 0; i < 16; i++)
       for (int j = 0; j < 16; j++) { v2[16*i+j] += d2[i] * h1[j]; d1[j] += d2[i] * w2[16*i+j]; }
-    for (int i = 0; i < 16; i++) { double q = h1[i] > 0 ? d1[i] : 0; c1[i] += q; v1[2*i] += q*x[0]; v1[2*i+1] += q*x[1]; }
+    for (int i = 0; i < 16; i++) {
+      double q = h1[i] > 0 ? d1[i] : 0;
+      c1[i] += q; v1[2*i] += q*x[0]; v1[2*i+1] += q*x[1];
+    }
   }
   for (int i = 0; i < 338; i++) g[i] /= n;
 }
@@ -323,7 +327,7 @@ def logistic(small):
         w, b = [Value(x) for x in start], Value(0.1)
 
         def loss(x, t, w=w, b=b):
-            return binary_cross_entropy_with_logits(sum((wi * xi for wi, xi in zip(w, x)), b), t)
+            return binary_cross_entropy_with_logits(sum((wi * xi for wi, xi in zip(w, x, strict=True)), b), t)
 
         rows = (X.tolist(), y.tolist()) if backend == "python" else (X, y)
         peers[label] = compiled(loss, [*w, b], rows, backend)
@@ -451,8 +455,9 @@ def latency(small):
             label = kind if kind == "JAX jit" else f"microgradlike, {kind}"
             rows.append([label, f"{size:,}", times[0] if isinstance(times[0], str) else min(times)])
     return {
-        "name": "W7 compile latency", "unit": "s", "note": "A chain of scalar operations as a Python function → its first "
-        "value and gradient, seconds; best of several processes, imports not counted.",
+        "name": "W7 compile latency", "unit": "s",
+        "note": "A chain of scalar operations as a Python function → its first value and gradient, seconds; best of "
+        "several processes, imports not counted.",
         "columns": ["", "operations", "seconds"], "rows": rows, "missing": missing, "peers": {}, "ratios": {},
     }  # fmt: skip
 
@@ -464,7 +469,7 @@ def objectives(size):
     x0 = [rng.uniform(-0.5, 0.5) for _ in range(size)]
 
     def rosenbrock(x):
-        return sum(100.0 * (b - a * a) ** 2 + (1.0 - a) ** 2 for a, b in zip(x, x[1:]))
+        return sum(100.0 * (b - a * a) ** 2 + (1.0 - a) ** 2 for a, b in pairwise(x))
 
     def jax_rosenbrock(x):
         return (100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2).sum()
@@ -477,7 +482,9 @@ def objectives(size):
             parts = []
             for k in range(4):
                 mean, spread, weight = x[5 * k : 5 * k + 2], x[5 * k + 2 : 5 * k + 4], x[5 * k + 4]
-                parts.append(weight - sum(((a - m) * mg.exp(s)) ** 2 * 0.5 - s for a, m, s in zip(p, mean, spread)))
+                parts.append(
+                    weight - sum(((a - m) * mg.exp(s)) ** 2 * 0.5 - s for a, m, s in zip(p, mean, spread, strict=True))
+                )
             total = total - mg.logsumexp(parts)
         return total
 
@@ -509,7 +516,7 @@ def overhead(small):
             w = [Value(x) for x in x0]
             step = mg.compile(lambda one, f=f, w=w: f(w) * one, backend=backend)
             answer = step.value_and_grad([1.0])
-            order = {p: g for p, g in zip(step.parameters, answer[1])}
+            order = dict(zip(step.parameters, answer[1], strict=True))
             answers[backend] = [answer[0], [order[p] for p in w]]
             theta = np.array([p.data for p in step.parameters])
             runner = step.recording.runners[backend]
@@ -569,7 +576,7 @@ def gpt(small):
 
         def loss(self, document):
             keys, values, losses = [], [], []
-            for position, (token, following) in enumerate(zip(document[:-1], document[1:])):
+            for position, (token, following) in enumerate(pairwise(document)):
                 losses.append(-mg.take(self(token, position, keys, values), following).log())
             return sum(losses) / len(losses)
 
@@ -619,7 +626,8 @@ def gpt(small):
 
     def check(_):
         fresh = {
-            "microgradlike, llvm": replayed("llvm"), "microgradlike, numpy": replayed("numpy"), "original": original(Own),
+            "microgradlike, llvm": replayed("llvm"), "microgradlike, numpy": replayed("numpy"),
+            "original": original(Own),
         }  # fmt: skip
         agree({label: [work() for _ in range(steps)] for label, work in fresh.items() if not isinstance(work, Missing)})
 

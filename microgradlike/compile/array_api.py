@@ -1,4 +1,4 @@
-"""The program as a plain function in another library: JAX, PyTorch, NumPy or any Array API namespace (`step.to("jax")`).
+"""The program as a plain function in another library: JAX, PyTorch or NumPy (`step.to("jax")`).
 
 The vectoriser's instructions are written with gathers, elementwise operations, sums and matrix products; the library
 differentiates, compiles, batches and shards them with its own means.
@@ -78,8 +78,8 @@ class _Library:
     """What the three libraries have in common: the operations by name, on module `xp`."""
 
     names: ClassVar[dict[str, str]] = {
-        "asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "asinh": "arcsinh", "acosh": "arccosh",
-        "atanh": "arctanh", "pow": "power", "round": "rint", "abs": "abs",
+        "asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "asinh": "arcsinh",
+        "acosh": "arccosh", "atanh": "arctanh", "pow": "power", "round": "rint", "abs": "abs",
     }  # fmt: skip
 
     def __init__(self, xp: Any) -> None:

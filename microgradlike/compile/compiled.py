@@ -260,7 +260,7 @@ class Compiled:
         return value, total
 
     def backward(self, *arguments: Any, **named: Any) -> float:
-        """The mean of the result over the rows; its gradient is added to the grad of every parameter, all or nothing."""
+        """The mean of the result over the rows; adds its gradient to the grad of every parameter, all or nothing."""
         value, gradient = self.value_and_grad(*arguments, **named)
         _add_gradients(self.parameters, gradient)
         return value
@@ -341,8 +341,8 @@ class Compiled:
             )
         if len(known) >= _MOST_BRANCHES:
             raise BranchError(
-                f"{self.__name__} was recorded {len(known)} times for arguments of this shape, and still meets new branches: "
-                "write mg.where, mg.maximum, mg.take instead of Python branches on Values"
+                f"{self.__name__} was recorded {len(known)} times for arguments of this shape, "
+                "and meets new branches: write mg.where, mg.maximum, mg.take instead of Python branches on Values"
             )
         recording = record(self.function, signature, numbers)
         self._keep(signature, recording)
@@ -406,15 +406,19 @@ class Compiled:
             return
         column = 0
         for block in blocks:
-            width = len(block[0]) if not hasattr(block, "shape") else block.shape[1]
-            for j in range(width):
-                limit = recording.limits.get(column + j)
-                if limit is None:
-                    continue
-                for k in block[:, j].tolist() if hasattr(block, "shape") else [row[j] for row in block]:
+            array = hasattr(block, "shape")
+            width = block.shape[1] if array else len(block[0])
+            here = [(j, recording.limits[column + j]) for j in range(width) if column + j in recording.limits]
+            column += width
+            if array and here:
+                part = block[:, [j for j, _ in here]]
+                limit = min(n for _, n in here)
+                if (abs(part) < limit).all() and (part % 1.0 == 0.0).all():
+                    continue  # the usual case, in a few array operations
+            for j, limit in here:
+                for k in block[:, j].tolist() if array else [row[j] for row in block]:
                     if k != k or k - k != 0.0 or k != int(k) or not -limit <= k < limit:
                         raise IndexError(f"index {k!r} must be an integer from 0 to {limit - 1}")
-            column += width
 
     def _choose(self, recording: Recording, count: int, gradient: bool = False) -> str:
         """The backend for this many rows."""

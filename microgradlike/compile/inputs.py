@@ -1,4 +1,4 @@
-"""Arguments of a compiled function: nested lists, dicts and arrays as flat numbers, for one example or for many rows."""
+"""Arguments of a compiled function: nested lists, dicts and arrays as flat numbers, for one example or many rows."""
 
 from __future__ import annotations
 
@@ -155,7 +155,8 @@ def _batch(x: Any, name: str, blocks: list[Any], counts: list[tuple[str, int]]) 
                 shape = found
             elif found != shape:
                 raise ValueError(
-                    f"{name} has rows of different shape: {name}[0] is {described(shape)}, {name}[{i}] is {described(found)}"
+                    f"{name} has rows of different shape: {name}[0] is {described(shape)}, "
+                    f"{name}[{i}] is {described(found)}"
                 )
             table.append(leaves)
         blocks.append(table)

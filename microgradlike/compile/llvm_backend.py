@@ -1,4 +1,4 @@
-"""Backend `llvm`: the array instructions of a plan as calls of native kernels, many rows at a time, on two threads if it pays.
+"""Backend `llvm`: the array instructions of a plan as native kernels, rows in tiles, on two threads if they pay.
 
 What no kernel knows (a user's own function without a formula, say) NumPy computes in between, on the same buffers.
 """

@@ -22,7 +22,7 @@ _DRIVER = ("run", "tiles")
 
 
 def cache_folder() -> Path | None:
-    """Where native code is kept: MICROGRADLIKE_CACHE, or the user's cache folder; None if the variable is set but empty."""
+    """Where native code is kept: MICROGRADLIKE_CACHE, or the user's cache folder; None if the variable is empty."""
     chosen = os.environ.get("MICROGRADLIKE_CACHE")
     if chosen is not None:
         return Path(chosen) if chosen.strip() else None

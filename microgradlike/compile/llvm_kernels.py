@@ -24,7 +24,8 @@ def kernel(name: str) -> Function:
     f = Function(f'"{name}"', ARGUMENTS)
     kinds: dict[str, Callable[..., None]] = {
         "rows": _rows, "shared": _shared, "product": _product, "pairs": _pairs, "rowdot": _rowdot, "rowsum": _rowsum,
-        "rowsof": _reduce_rows, "sharedof": _reduce_shared, "matrix": _matrix, "dots": _dots, "take": _take, "fold": _fold,
+        "rowsof": _reduce_rows, "sharedof": _reduce_shared, "matrix": _matrix, "dots": _dots, "take": _take,
+        "fold": _fold,
         "scatter": _scatter,
     }  # fmt: skip
     kinds[what](f, *rest)
@@ -60,7 +61,10 @@ def _rows(f: Function, name: str, kinds: str) -> None:
 
 
 def _shared(f: Function, name: str, kinds: str) -> None:
-    """d = [n, out, operand …]: result i in U. kinds: s, the offset of a slice; b, of one number; g, a table; c, a constant."""
+    """d = [n, out, operand …]: result i in U.
+
+    kinds: s, the offset of a slice; b, of one number; g, a table; c, a constant.
+    """
     n, out = f.field("%d", 0), f.field("%d", 1)
     bases = []
     for k, c in enumerate(kinds):
@@ -119,7 +123,10 @@ def _reduce_rows(f: Function, name: str) -> None:
 
 
 def _reduce_shared(f: Function, name: str, how: str) -> None:
-    """d = [n, k, out, table or start, stride]: as above for numbers in U; how = g: a table; s: neighbours, k apart by stride."""
+    """d = [n, k, out, table or start, stride]: as above for numbers in U.
+
+    how = g: a table; s: neighbours, the k of each apart by the stride.
+    """
     n, k, out, x = (f.field("%d", j) for j in range(4))
     target = f.at("%U", out)
     if how == "s":
@@ -175,8 +182,8 @@ def _reduction(f: Function, name: str, k: str, at: Callable[[str], str], lanes: 
 def _product(f: Function, size: str) -> None:
     """A shared matrix times batched rows, `size` rows of the result at a time.
 
-    d = [groups, k, columns, A, table, out, step, column step]: A is the offset in U of the packed matrix, [group][k][size];
-    the table has the k rows of V of every column.
+    d = [groups, k, columns, A, table, out, step, column step]: A is the offset in U of the packed matrix,
+    [group][k][size]; the table has the k rows of V of every column.
     """
     height = int(size)
     groups, k, columns, a, x, out, step, column_step = (f.field("%d", j) for j in range(8))
@@ -300,7 +307,7 @@ def _rowsum(f: Function) -> None:
 
 
 def _fold(f: Function) -> None:
-    """d = [n, partial, out]: all lanes of the partial sums added up and scaled, into U; the scale's address comes as V."""
+    """d = [n, partial, out]: all lanes of the partial sums added up and scaled, into U; V is the scale's address."""
     n, partial, out = (f.field("%d", j) for j in range(3))
     scale = f.load("%V")
     i = f.begin("0", n)
@@ -313,10 +320,10 @@ def _fold(f: Function) -> None:
 
 
 def _matrix(f: Function, width: str, how: str) -> None:
-    """A matrix product within U: out[block][column][row] = Σⱼ A[row][j]·B[column][j], LANES rows × `width` columns at a time.
+    """A matrix product within U: out[block][column][row] = Σⱼ A[row][j]·B[column][j], LANES × `width` at a time.
 
-    d = [blocks, column groups, rows, k, A, A across, A along, A block, B table, out, out column, out block]: entry (row, j)
-    of A is at A + row + j·across, neighbours in the row; how = p: A is packed in panels of LANES rows, `A along` apart.
+    d = [blocks, column groups, rows, k, A, A across, A along, A block, B table, out, out column, out block]:
+    entry (row, j) of A is at A + row + j·across; how = p: A is packed in panels of LANES rows, `A along` apart.
     """
     columns = int(width)
     names = (f.field("%d", j) for j in range(12))
@@ -354,7 +361,9 @@ def _matrix(f: Function, width: str, how: str) -> None:
 
 
 def _dots(f: Function, how: str) -> None:
-    """d = [n, k, left, right, out]: result i is Σⱼ leftᵢⱼ·rightᵢⱼ of numbers in U. how, for each side: g, a table; s, a slice per i.
+    """d = [n, k, left, right, out]: result i is Σⱼ leftᵢⱼ·rightᵢⱼ of numbers in U.
+
+    how, for each side: g, a table; s, a slice per i.
 
     For a slice, fields 5 and 6 (left), 7 and 8 (right) are the strides of i and of j.
     """

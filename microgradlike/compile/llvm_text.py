@@ -10,9 +10,9 @@ __all__ = ["LANES", "REGISTERS", "Function", "Loop", "hexadecimal"]
 LANES = 8  # examples (or neighbours) per vector: two registers of AVX2, one of AVX-512, four of NEON
 
 _LIBRARY = {  # what the C library computes, one lane at a time
-    "exp": 1, "expm1": 1, "log": 1, "log1p": 1, "log2": 1, "log10": 1, "sin": 1, "cos": 1, "tan": 1, "asin": 1, "acos": 1,
-    "atan": 1, "sinh": 1, "cosh": 1, "tanh": 1, "asinh": 1, "acosh": 1, "atanh": 1, "cbrt": 1, "erf": 1, "erfc": 1,
-    "pow": 2, "atan2": 2, "hypot": 2,
+    "exp": 1, "expm1": 1, "log": 1, "log1p": 1, "log2": 1, "log10": 1, "sin": 1, "cos": 1, "tan": 1, "asin": 1,
+    "acos": 1, "atan": 1, "sinh": 1, "cosh": 1, "tanh": 1, "asinh": 1, "acosh": 1, "atanh": 1, "cbrt": 1, "erf": 1,
+    "erfc": 1, "pow": 2, "atan2": 2, "hypot": 2,
 }  # fmt: skip
 _RELATIONS = {
     "less": "olt", "less_equal": "ole", "greater": "ogt", "greater_equal": "oge", "equal": "oeq", "not_equal": "une",

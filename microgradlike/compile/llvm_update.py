@@ -1,4 +1,4 @@
-"""An optimiser's rule as native code over a whole parameter vector, and parameters carried in and out of native buffers."""
+"""An optimiser's rule as native code over a whole parameter vector."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["rule_program", "update_text"]
 
 
 def rule_program(optimizer: Any, coefficients: int) -> Program | None:
-    """The rule as a program: inputs x, g, the states, the coefficients; outputs x and the states. None if it does not record."""
+    """The rule as a program, from x, g, states, coefficients to x and states; None if it does not record."""
     states = len(optimizer.state)
     tape = Tape(2 + states + coefficients, REGISTERS)
     slots = [Slot(tape, i) for i in range(tape.inputs)]

@@ -1,4 +1,4 @@
-"""How an operation is put together from those that arrays know, where that is more accurate or cheaper than its row's formula.
+"""How an operation is put together from those that arrays know, where that is better than its row's formula.
 
 What is here keeps the accuracy of floats.py: no difference of nearly equal numbers that its row avoids.
 """

@@ -52,7 +52,8 @@ def _view(tile: Tile, operand: Operand, batched: bool, calls: list[Callable[[], 
             view = np.lib.stride_tricks.as_strided(base[start:], (*shape, tile.width), (*strides, base.strides[1]))
     else:
         view = np.empty(index.shape if operand.buffer == U else (*index.shape, tile.width))
-        calls.append(lambda: np.take(base, index, 0, view, "clip"))
+        take = base.take
+        calls.append(lambda: take(index, 0, view, "clip"))
     return view[..., None] if batched and operand.buffer == U else view
 
 
@@ -201,7 +202,7 @@ class NumpyRunner:
         return "\n".join([f"# values\n{self.plan('values', False)}", f"# gradient\n{self.plan('gradient', False)}"])
 
     def plan(self, kind: str, single: bool) -> Plan:
-        """The plan for "values", "gradient" or "exact" (the gradient with the zero rule), for many rows or a single one."""
+        """The plan for "values", "gradient" or "exact" (the gradient with the zero rule), for many rows or one."""
         plan = self._plans.get((kind, single))
         if plan is None:
             if kind == "values":

@@ -1,4 +1,4 @@
-"""Elementwise operations on arrays, `function(out, *operands)`, with the specials of floats.py. Which are native, and which not."""
+"""Elementwise operations on arrays, `function(out, *operands)`, with the specials of floats.py."""
 
 from __future__ import annotations
 
@@ -94,9 +94,9 @@ _COMPARISONS = ("less", "less_equal", "greater", "greater_equal", "equal", "not_
 
 ELEMENTWISE: dict[str, Function] = {
     **{name: _ufunc(getattr(np, name)) for name in (
-        "add", "subtract", "multiply", "divide", "negative", "square", "sqrt", "cbrt", "abs", "exp", "expm1", "log", "log1p",
-        "log2", "log10", "sin", "cos", "tan", "sinh", "cosh", "tanh", "hypot", "maximum", "minimum", "floor", "ceil",
-        "trunc", *_COMPARISONS,
+        "add", "subtract", "multiply", "divide", "negative", "square", "sqrt", "cbrt", "abs", "exp", "expm1", "log",
+        "log1p", "log2", "log10", "sin", "cos", "tan", "sinh", "cosh", "tanh", "hypot", "maximum", "minimum", "floor",
+        "ceil", "trunc", *_COMPARISONS,
     )},
     "pow": _ufunc(np.power), "round": _ufunc(np.rint), "asin": _ufunc(np.arcsin), "acos": _ufunc(np.arccos),
     "atan": _ufunc(np.arctan), "atan2": _ufunc(np.arctan2), "asinh": _ufunc(np.arcsinh), "acosh": _ufunc(np.arccosh),
@@ -132,7 +132,7 @@ _arrays = _Arrays()
 
 
 def _trusting(name: str, trusted: Function, formula: Function | None = None) -> Function:
-    """The formula where it keeps its digits (`trusted(result, *operands)`, finite and not subnormal), else floats.py."""
+    """The formula where it keeps its digits (`trusted(result, *operands)`, finite, not subnormal), else floats.py."""
     exact = getattr(floats, name)
     formula = formula or TABLE[name].formula
     assert formula is not None

@@ -28,7 +28,7 @@ class BranchError(RuntimeError):
 
 
 class Recording:
-    """One recorded run: a program for arguments of one shape and, if the function branches, for one outcome of its tests.
+    """One recorded run: a program for arguments of one shape and, if it branches, for one outcome of its tests.
 
     Attributes:
         program: the computation. Its inputs are the arguments' numbers, then the parameters; its outputs
@@ -130,13 +130,13 @@ def record(function: Callable[..., Any], signature: Sequence[Signature], numbers
         again, _ = _run(function, name, signature, numbers)
     if first.program.key != again.program.key or [*map(id, first.parameters)] != [*map(id, again.parameters)]:
         raise RuntimeError(
-            f"{name} recorded two different programs for the same arguments: it depends on chance, or on something that "
-            "changes outside of it. Pass what varies as an argument"
+            f"{name} recorded two different programs for the same arguments: it depends on chance, or on something "
+            "that changes outside of it. Pass what varies as an argument"
         )
     if read:
         warnings.warn(
-            f"{name} reads .data (at {read[0]}{' and elsewhere' if len(read) > 1 else ''}): the number is the one of the "
-            "recording at every replay. Compute with the Value itself, or use mg.where, mg.take to choose",
+            f"{name} reads .data (at {read[0]}{' and elsewhere' if len(read) > 1 else ''}): the number is that of "
+            "the recording at every replay. Compute with the Value itself, or use mg.where, mg.take to choose",
             RecordingWarning,
             stacklevel=4,
         )
@@ -161,7 +161,7 @@ def _run(
 
 
 def recorded_graph(root: Any, inputs: Any) -> tuple[Recording, list[Signature]]:
-    """A finished graph as a recording: `inputs` are the leaves that vary, in the shapes that the replay will be given."""
+    """A finished graph as a recording: `inputs` are the leaves that vary, in the shapes that a replay is given."""
     if not isinstance(inputs, (list, tuple)):
         raise TypeError(f"inputs must be a list of Values (or of nested lists of them), not {type(inputs).__name__}")
     leaves: list[Any] = []
@@ -184,8 +184,8 @@ def _recording(
         raise TypeError(f"{name} must return a Value (or Values in lists, tuples or dicts): {error}") from None
     if not any(isinstance(v, Value) for v in results):
         raise TypeError(
-            f"{name} returns {type(returned).__name__}, but no Value: its result does not depend on its arguments or on "
-            "parameters, or it computed with .data"
+            f"{name} returns {type(returned).__name__}, but no Value: its result does not depend on its arguments or "
+            "on parameters, or it computed with .data"
         )
     sides = [x for left, _, right, _ in tests for x in (left, right)]
     program, parameters = trace([*results, *sides], leaves, constants)

@@ -1,4 +1,4 @@
-"""Training: the parameters of an optimiser as one vector while compiled gradients and the rule's updates run; written back at the end."""
+"""Training: the parameters of an optimiser as one vector, while compiled gradients and its rule run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Training:
         >>> from microgradlike import optim
         >>> w = mg.Value(0.0)
         >>> step = mg.compile(lambda x, y: (w * x - y) ** 2)
-        >>> with Training(optim.GradientDescent([w], learning_rate=0.1)) as training:
+        >>> with Training(optim.GradientDescent([w], learning_rate=0.2)) as training:
         ...     losses = [training.step(step, [1.0, 2.0], [2.0, 4.0]) for _ in range(20)]
         >>> round(w.data, 6)
         2.0
@@ -42,7 +42,7 @@ class Training:
         self._arrays = find_numpy() is not None
         self._theta: Any = self._vector(_data(self.parameters))
         self._native: _NativeSteps | None = None
-        self._maps: dict[int, tuple[Any, Any]] = {}
+        self._maps: dict[int, tuple[Compiled, tuple[int, Any, bool, Any]]] = {}
         if self._arrays and find_llvm() is not None:
             self._native = _NativeSteps.of(self)
 
@@ -60,7 +60,7 @@ class Training:
         return np.array(numbers, dtype=float)
 
     def step(self, compiled: Compiled, *arguments: Any) -> float:
-        """One step of the optimiser along the gradient of the mean over these rows; returns the mean before the step."""
+        """One step of the optimiser along the gradient of the mean over these rows; returns that mean."""
         if self._native is not None:
             done = self._native.step(compiled, arguments)
             if done is not None:
@@ -74,27 +74,43 @@ class Training:
         return value
 
     def gradient(self, compiled: Compiled, *arguments: Any) -> tuple[float, Any]:
-        """(mean value over the rows, its gradient in the order of the optimiser's parameters), at the current numbers."""
+        """(mean over the rows, its gradient in the order of the optimiser's parameters), at the current numbers."""
         theta = self._theta if self._native is None else self._native.theta
-        if not compiled.parameters:
+        if not compiled._index:
             compiled.gradient(None, *arguments)  # the first call records, and shows what the parameters are
-        mine = compiled.parameters
-        if mine == self.parameters:
-            return compiled.gradient(theta, *arguments)
-        numbers = _data(mine)
-        for i, v in enumerate(mine):
-            k = self._index.get(v)
-            if k is not None:
-                numbers[i] = float(theta[k])
-        value, found = compiled.gradient(self._vector(numbers), *arguments)
-        if compiled.parameters != mine:  # another branch, with more parameters
+        count, moved, kept, places = self._map(compiled)
+        if self._arrays:
+            numbers = theta[places] if not kept else self._vector(_data(compiled.parameters))
+            if kept:
+                numbers[moved] = theta[places]
+        else:
+            numbers = _data(compiled.parameters)
+            for j, k in zip(moved, places, strict=True):
+                numbers[j] = theta[k]
+        value, found = compiled.gradient(numbers, *arguments)
+        if len(compiled._index) != count:  # another branch, with more parameters
             return self.gradient(compiled, *arguments)
-        gradient = [0.0] * len(self.parameters)
-        for v, g in zip(mine, found, strict=True):
-            k = self._index.get(v)
-            if k is not None:
-                gradient[k] = float(g)
-        return value, self._vector(gradient)
+        gradient = self._vector([0.0] * len(self.parameters))
+        if self._arrays:
+            gradient[places] = self._vector(found)[moved]
+        else:
+            for j, k in zip(moved, places, strict=True):
+                gradient[k] = found[j]
+        return value, gradient
+
+    def _map(self, compiled: Compiled) -> tuple[int, Any, bool, Any]:
+        """(how many parameters the function has, which of them move, whether some do not, their places)."""
+        entry = self._maps.get(id(compiled))
+        if entry is None or entry[1][0] != len(compiled._index):
+            where = [self._index.get(v, -1) for v in compiled.parameters]
+            moved: Any = [j for j, k in enumerate(where) if k >= 0]
+            places: Any = [k for k in where if k >= 0]
+            if self._arrays:
+                import numpy as np
+
+                moved, places = np.array(moved, np.int64), np.array(places, np.int64)
+            entry = self._maps[id(compiled)] = (compiled, (len(where), moved, len(moved) < len(where), places))
+        return entry[1]
 
     def sync(self) -> None:
         """Write the numbers back to the Values, and the state to the optimiser."""
@@ -109,7 +125,7 @@ class Training:
 
 
 class _NativeSteps:
-    """Native code does it all: parameters in, sweep, rule. Results go to a second set of vectors, taken over if all is finite."""
+    """Native code does it all: parameters in, sweep, rule. Results go to other vectors, taken over if all is finite."""
 
     def __init__(self, training: Training, address: int, coefficients: int) -> None:
         import numpy as np
@@ -210,7 +226,7 @@ class _NativeSteps:
 
 
 class _Code:
-    """Calls for one native program: parameters into its buffer, and the rule on its gradients; for either set of vectors."""
+    """For one native program: parameters into its buffer, and the rule on its gradients; for either set of vectors."""
 
     def __init__(self, steps: _NativeSteps, recording: Any, native: Any) -> None:
         np = steps.np

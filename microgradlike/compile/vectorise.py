@@ -78,7 +78,8 @@ class Instruction:
         phase: when it runs.
         buffer, start, count: where the results go: slots start … start + count − 1 of U or V.
         operands: Operand or float. For elementwise operations one index per result; for sums and other
-            reductions (count, k); for dots (blocks, columns, k) and (blocks, rows, k): the result is (blocks, columns, rows).
+            reductions (count, k); for dots (blocks, rows, k) and (blocks, columns, k), which
+            make (blocks, columns, rows).
     """
 
     __slots__ = ("buffer", "count", "name", "operands", "phase", "start")
@@ -378,7 +379,7 @@ class _Layout:
         return order
 
     def _kind(self, i: int, name: str, args: tuple[Node, ...]) -> tuple[Any, ...]:
-        """What else must agree within a group: the number of operands, their buffers, constants that choose the algorithm."""
+        """What else must agree within a group: the number of operands, their buffers, some constants."""
         flags = self.flags
         if name in ("dot", "rowdot", "rowsum", "sum"):
             if name == "sum":
@@ -399,7 +400,7 @@ class _Layout:
 
     # ── slots ───────────────────────────────────────────────────────────────────────────────────
     def _place(self, a: Node) -> int:
-        """The slot of a node or a constant; leaves get one when they are first asked for, in the order they are wanted."""
+        """The slot of a node or a constant; leaves get one when they are first asked for."""
         if type(a) is float:
             key = a.hex()
             slot = self.known.get(key)  # type: ignore[call-overload]
