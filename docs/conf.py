@@ -45,7 +45,9 @@ nitpicky = False
 # ── pages and cells ─────────────────────────────────────────────────────────────────────────────
 myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
-nb_execution_mode = "cache"  # within one build: a Korean page has the cells of the English one, and shares their results
+nb_execution_mode = (
+    "cache"  # within one build: a Korean page has the cells of the English one, and shares their results
+)
 nb_execution_cache_path = str(HERE / "_build" / "cells")
 shutil.rmtree(nb_execution_cache_path, ignore_errors=True)  # nothing is remembered from one build to the next
 nb_execution_timeout = 120

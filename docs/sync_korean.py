@@ -1,4 +1,4 @@
-"""Copy the cells of the English chapters into the Korean ones, cell by cell; the prose stays. `python docs/sync_korean.py`"""
+"""Copy the cells of the English chapters into the Korean ones, one by one; the prose stays. No arguments."""
 
 from __future__ import annotations
 
