@@ -20,11 +20,11 @@ from typing import Any, ClassVar, TypeVar
 from .. import floats, losses, optim
 from ..checks import choice, flag, integer, real
 from ..datasets import Standardizer, train_test_split
-from ..engine import Value, no_grad
+from ..engine import Value
 from ..nn import Module
-from ..rows import Rows, as_lists, check_lengths, is_array, like, read_column, read_rows
+from ..rows import Rows, check_lengths, is_array, like, read_column, read_rows
 from ..schedules import as_schedule
-from .training import BACKENDS, Plan, train
+from .training import BACKENDS, Plan, outputs, train
 
 Self = TypeVar("Self", bound="Model")
 
@@ -231,9 +231,7 @@ class Model:
 
     def _all_outputs(self, X: Any) -> list[list[float]]:
         """The network's outputs for every row."""
-        rows = as_lists(self._read(X))
-        with no_grad():
-            return [[output.data for output in self._outputs(self.network_, x)] for x in rows]
+        return outputs(lambda x: self._outputs(self.network_, x), self._read(X), self.backend)
 
     n_features_in_: ClassVar[int]
     network_: ClassVar[Any]

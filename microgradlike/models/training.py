@@ -10,6 +10,7 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from operator import add, mul
 from typing import Any
 
@@ -79,6 +80,23 @@ def _compiled(function: Callable[..., Any], example: tuple[Any, Any], backend: s
     from ..compile import compile as compile_
 
     return compile_(function, backend=backend).record(*example)
+
+
+_FEW = 8  # rows up to which building the graphs is quicker than recording one
+
+
+def outputs(function: Callable[[Any], list[Any]], X: Any, backend: str) -> list[list[float]]:
+    """What `function(x)` gives for every row, as numbers."""
+    if backend == "auto":  # arrays answer at once; native code would have to be compiled for one pass
+        backend = "numpy" if find_spec("numpy") else "eager"
+    if backend == "eager" or len(X) <= _FEW:
+        with no_grad():
+            return [[output.data for output in function(x)] for x in as_lists(X)]
+    from ..compile import compile as compile_
+
+    found = compile_(function, backend=backend).map(X)
+    answers: list[list[float]] = found.tolist() if hasattr(found, "tolist") else found
+    return answers
 
 
 @dataclass
