@@ -36,6 +36,7 @@ extensions = [
     "offline",  # _ext/: MathJax copied in, no request leaves a page
     "links",  # _ext/: every link of every page leads somewhere
     "primitives",  # _ext/: the reference of primitives, made from the table
+    "beside",  # _ext/: benchmarks and examples, which lie beside the pages
     "languages",  # _ext/: Korean pages say so
     "docstrings",  # _ext/: `name` is code in docstrings, too
 ]
