@@ -1,16 +1,32 @@
-"""Pages of the Korean edition say in their markup that they are Korean, for screen readers, search and hyphenation."""
+"""What readers need who do not see the page: its language, and a text for every picture that a cell made."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from docutils import nodes
+
 
 def _language(app: Any, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Pages of the Korean edition say in their markup that they are Korean: screen readers and hyphenation ask."""
     if pagename.startswith("ko/"):
         context["language"] = "ko"
+
+
+def _alternatives(app: Any, doctree: Any) -> None:
+    """A picture that a cell made is described by the line that made it; what it shows, the text around it says."""
+    korean = app.env.docname.startswith("ko/")
+    for cell in doctree.findall(lambda node: isinstance(node, nodes.container) and "cell" in node.get("classes", [])):
+        code = next(cell.findall(nodes.literal_block), None)
+        if code is None:
+            continue
+        lines = [line for line in code.astext().splitlines() if line.strip()]
+        for image in cell.findall(nodes.image):
+            image["alt"] = f"{lines[-1]} 의 결과" if korean else f"result of {lines[-1]}"
 
 
 def setup(app: Any) -> dict[str, Any]:
     """Called by Sphinx."""
     app.connect("html-page-context", _language)
+    app.connect("doctree-read", _alternatives)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
