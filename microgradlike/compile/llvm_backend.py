@@ -312,6 +312,13 @@ def _cut(count: int, size: int) -> list[tuple[int, int, int]]:
     return parts + ([(whole * size, count - whole * size, 1)] if count % size else [])
 
 
+def _processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _address(array: Any) -> int:
     return array.__array_interface__["data"][0]  # type: ignore[no-any-return]
 
@@ -337,7 +344,7 @@ class LlvmRunner(NumpyRunner):
     def __init__(self, program: Program, inputs: int, cache: bool = True, threads: int | None = None) -> None:
         super().__init__(program, inputs)
         self.cache = cache
-        self.threads = threads or min(2, os.cpu_count() or 1)
+        self.threads = threads or min(2, _processors())
         self._natives: dict[tuple[str, bool], Native] = {}
 
     def source(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable
 
@@ -10,7 +11,7 @@ __all__ = ["LANES", "REGISTERS", "Function", "Loop", "hexadecimal"]
 LANES = 8  # examples (or neighbours) per vector: two registers of AVX2, one of AVX-512, four of NEON
 
 _LIBRARY = {  # what the C library computes, one lane at a time
-    "exp": 1, "expm1": 1, "log": 1, "log1p": 1, "log2": 1, "log10": 1, "sin": 1, "cos": 1, "tan": 1, "asin": 1,
+    "expm1": 1, "log": 1, "log1p": 1, "log2": 1, "log10": 1, "sin": 1, "cos": 1, "tan": 1, "asin": 1,
     "acos": 1, "atan": 1, "sinh": 1, "cosh": 1, "tanh": 1, "asinh": 1, "acosh": 1, "atanh": 1, "cbrt": 1, "erf": 1,
     "erfc": 1, "pow": 2, "atan2": 2, "hypot": 2,
 }  # fmt: skip
@@ -23,7 +24,7 @@ _INTRINSICS = {
 }  # fmt: skip
 REGISTERS = frozenset({
     "add", "subtract", "multiply", "divide", "negative", "reciprocal", "square", "positive", "relu", "where", "defined",
-    "maximum", "minimum", "sign", "hinge", *_LIBRARY, *_RELATIONS, *_INTRINSICS, *(f"where {r}" for r in _RELATIONS),
+    "maximum", "minimum", "sign", "hinge", "exp", *_LIBRARY, *_RELATIONS, *_INTRINSICS, *(f"where {r}" for r in _RELATIONS),
 })  # fmt: skip
 
 
@@ -166,7 +167,7 @@ class Function:
             return self.new(f"call {t} {function}({t} {x[0]})")
         special: dict[str, Callable[..., str]] = {
             "where": self._where, "defined": self._defined, "relu": self._relu, "maximum": self._maximum,
-            "minimum": self._minimum, "sign": self._sign, "hinge": self._hinge,
+            "minimum": self._minimum, "sign": self._sign, "hinge": self._hinge, "exp": self._exp,
         }  # fmt: skip
         if name in special:
             return special[name](lanes, *x)
@@ -209,6 +210,42 @@ class Function:
         minus = self.new(f"fneg {t} {s}")
         margin = self.new(f"call {t} @llvm.fma.{mangled(lanes)}({t} {minus}, {t} {y}, {t} {self.constant(1.0, lanes)})")
         return self._relu(lanes, margin)
+
+    def _exp(self, lanes: int, x: str) -> str:
+        """eˣ = 2ᵏ·eʳ, k the nearest integer to x/ln 2, eʳ by its series to r¹³; below 1 ulp, subnormal results included."""
+        t, integers = kind(lanes), "i64" if lanes == 1 else f"<{lanes} x i64>"
+
+        def constant(c: float) -> str:
+            return self.constant(c, lanes)
+
+        def whole(i: int) -> str:
+            return str(i) if lanes == 1 else "<" + ", ".join([f"i64 {i}"] * lanes) + ">"
+
+        self.declared.add(f"declare {t} @llvm.fma.{mangled(lanes)}({t}, {t}, {t})")
+
+        def fma(a: str, b: str, c: str) -> str:
+            return self.new(f"call {t} @llvm.fma.{mangled(lanes)}({t} {a}, {t} {b}, {t} {c})")
+
+        low = self._select(self._test("olt", lanes, x, constant(-746.0)), lanes, constant(-746.0), x)
+        y = self._select(self._test("ogt", lanes, low, constant(710.0)), lanes, constant(710.0), low)
+        k = self.operation("round", lanes, self.operation("multiply", lanes, y, constant(1.4426950408889634)))
+        minus = self.operation("negative", lanes, k)
+        r = fma(minus, constant(float.fromhex("0x1.62e42fefa39efp-1")), y)
+        r = fma(minus, constant(float.fromhex("0x1.abc9e3b39803fp-56")), r)
+        series = constant(1.0 / math.factorial(13))
+        for n in range(12, 1, -1):
+            series = fma(series, r, constant(1.0 / math.factorial(n)))
+        tail = fma(self.operation("square", lanes, r), series, r)
+        power = self.operation("add", lanes, tail, constant(1.0))
+        # 2ᵏ in two factors, so that neither overflows; adding 1.5·2⁵² leaves the integer in the low bits.
+        half = self.operation("trunc", lanes, self.operation("multiply", lanes, k, constant(0.5)))
+        for part in (half, self.operation("subtract", lanes, k, half)):
+            shifted = self.operation("add", lanes, part, constant(6755399441055744.0))
+            bits = self.new(f"bitcast {t} {shifted} to {integers}")
+            exponent = self.new(f"shl {integers} {bits}, {whole(52)}")
+            scale = self.new(f"add {integers} {exponent}, {whole(1023 << 52)}")
+            power = self.operation("multiply", lanes, power, self.new(f"bitcast {integers} {scale} to {t}"))
+        return power
 
     def _called(self, name: str, lanes: int, *x: str) -> str:
         count = _LIBRARY[name]
