@@ -59,7 +59,8 @@ def network(weights=None):
 def random_values(random, size, labels=True):
     """A random graph with constants, repeated operands, many-argument rows, shared leaves; the result last."""
     leaves = [
-        (Weight if k % 2 else Value)(random.uniform(-2, 2), label=f"x{k}" if labels and k != 2 else None) for k in range(4)
+        (Weight if k % 2 else Value)(random.uniform(-2, 2), label=f"x{k}" if labels and k != 2 else None)
+        for k in range(4)
     ]
     nodes = list(leaves)
     while len(nodes) < size:

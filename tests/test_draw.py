@@ -101,7 +101,10 @@ def test_products_of_a_value_with_itself_have_two_edges_and_a_sum():
     J = named(x * x, "J")
     J.backward()
     picture = Picture(draw(J).to_svg())
-    assert [(e.data["position"], e.text("derivative")) for e in picture.edges] == [("0", "∂J/∂x = 3"), ("1", "∂J/∂x = 3")]
+    assert [(e.data["position"], e.text("derivative")) for e in picture.edges] == [
+        ("0", "∂J/∂x = 3"),
+        ("1", "∂J/∂x = 3"),
+    ]
     assert picture.cards[0].text("gradient") == "3 + 3 = 6"
 
 
@@ -274,7 +277,13 @@ def test_label_names_what_variables_hold():
     again = a
     w.append(w)  # a list that holds itself
     label({"a": a, "again": again, "w": w, "table": table, "_hidden": Value(6), "kept": kept, "n": 3}, extra=Value(7))
-    assert (a.label, w[0].label, w[1][0].label, table["k"].label, kept.label) == ("a", "w[0]", "w[1][0]", "table['k']", "kept")
+    assert (a.label, w[0].label, w[1][0].label, table["k"].label, kept.label) == (
+        "a",
+        "w[0]",
+        "w[1][0]",
+        "table['k']",
+        "kept",
+    )
     with pytest.raises(TypeError, match=r"such as locals\(\), not list"):
         label([a])
 
@@ -287,7 +296,7 @@ def test_highlight_dims_what_lies_on_no_path():
     scene = draw(J, highlight=a).scene
     assert [card.name for card in scene.cards if not card.dimmed] == ["a", "u", "J"]
     assert draw(J, highlight=[a, b]).scene.cards[3].dimmed is False
-    with pytest.raises(ValueError, match="'?c'? is not in the graph"):
+    with pytest.raises(ValueError, match="c is not in the graph"):
         draw(J, highlight=Value(1, label="c"))
 
 
@@ -436,7 +445,8 @@ def test_texts_and_borders_stand_out(name):
 
 
 def test_numbers():
-    assert [number(x) for x in (0.0, -0.0, 1.0, 0.02397190, 12345.6, 999999.0, 1e6, 1.93e-5, -1.5e-300, math.nan, -math.inf)] == [
+    xs = (0.0, -0.0, 1.0, 0.02397190, 12345.6, 999999.0, 1e6, 1.93e-5, -1.5e-300, math.nan, -math.inf)
+    assert [number(x) for x in xs] == [
         "0", "0", "1", "0.02397", "12346", "999999", "1e6", "1.93e−5", "−1.5e−300", "nan", "−∞",
     ]  # fmt: skip
 

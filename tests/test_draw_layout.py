@@ -133,7 +133,8 @@ def test_neurons_of_a_layer_line_up():
 def tasks(data):
     count = data(st.integers(1, 40))
     boxes = [
-        Box(data(st.floats(1, 200)), data(st.floats(1, 100)), data(st.sampled_from([0.0, 30.0, 80.0]))) for _ in range(count)
+        Box(data(st.floats(1, 200)), data(st.floats(1, 100)), data(st.sampled_from([0.0, 30.0, 80.0])))
+        for _ in range(count)
     ]
     links = []
     for head in range(1, count):
@@ -195,7 +196,7 @@ def test_a_hub_and_a_shared_weight_do_not_blow_up():
     assert shared.crossings <= n
     thick = layered(
         [Box(10, 10) for _ in range(600)],
-        [Link(i, i + 1) for i in range(599)] + [Link(i, j, 3.0) for i in range(0, 300) for j in (599,)],
+        [Link(i, i + 1) for i in range(599)] + [Link(i, j, 3.0) for i in range(300) for j in (599,)],
     )
     assert len(thick.routes) == 899
 

@@ -12,6 +12,7 @@ from drawn import SVG, Weight, branching, named, network, perceptron, product, r
 
 import microgradlike as mg
 from microgradlike import Value, draw, step_through, topological_order
+from microgradlike.draw import rich_values
 from microgradlike.draw.text import number
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
@@ -19,11 +20,15 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 
 @pytest.fixture(scope="module")
 def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="pages are driven with Playwright, which is not installed")
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="pages are driven with Playwright, which is not installed"
+    )
     if CHROMIUM is None:
         pytest.skip("there is no Chromium on this machine to show the page")
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--headless", "--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--headless", "--no-sandbox", "--disable-gpu"]
+        )
         yield browser
         browser.close()
 
@@ -55,7 +60,9 @@ STATE = """() => {
   const read = (selector) => [...document.querySelectorAll('.picture:not([hidden]) ' + selector)];
   const text = (g, name) => { const t = g.querySelector('.' + name); return t && t.textContent; };
   return {
-    step: +document.body.dataset.step, phase: document.body.dataset.phase, message: document.getElementById('message').textContent,
+    step: +document.body.dataset.step,
+    phase: document.body.dataset.phase,
+    message: document.getElementById('message').textContent,
     cards: read('.card').map((g) => [text(g, 'value'), text(g, 'gradient')]),
     lines: read('.line').map((g) => [text(g, 'value'), text(g, 'gradient')]),
     sent: Object.fromEntries(read('.edge').map((g) => [g.dataset.edge, text(g, 'sent')])),
@@ -77,7 +84,9 @@ def engine_states(root):
             continue
         x = [each.data if isinstance(each, Value) else each for each in node.args]
         g = grads[place[id(node)]]
-        sent = node.op.cotangents(mg.floats, g, node.data, *x) if g else node.op.cotangents(mg.floats, 1.0, node.data, *x)
+        sent = (
+            node.op.cotangents(mg.floats, g, node.data, *x) if g else node.op.cotangents(mg.floats, 1.0, node.data, *x)
+        )
         for each, c in zip(node.args, sent, strict=True):
             if isinstance(each, Value) and c is not None:
                 grads[place[id(each)]] += c if g else 0.0
@@ -148,10 +157,14 @@ def test_two_passes_of_e6(detail):
     update = next(step for step in film.steps if step.phase == "update")
     assert "w ← w − 0.5 · ∂E/∂w" in update.text
     assert "w5: 0.45 − 0.5 × 0.02592286 = 0.4370386" in update.text
-    assert any("E = E1 + E2 = 0.02125445 + 0.001981885 = 0.02323634. In the pass before it was 0.0239719." in s.text for s in film.steps)
+    assert any(
+        "E = E1 + E2 = 0.02125445 + 0.001981885 = 0.02323634. In the pass before it was 0.0239719." in s.text
+        for s in film.steps
+    )
     exact = [x for key, x in update.exact.items() if key[0] in ("value", "line-value")]
     assert sorted(exact) == pytest.approx(
-        sorted([0.29959556, 0.24919112, 0.39964496, 0.34928991, 0.43703857, 0.38685205, 0.69629578, 0.59624247]), abs=5e-9
+        sorted([0.29959556, 0.24919112, 0.39964496, 0.34928991, 0.43703857, 0.38685205, 0.69629578, 0.59624247]),
+        abs=5e-9,
     )
     last = {}
     for step in film.passes[1].steps:
@@ -208,7 +221,9 @@ def test_what_cannot_be_stepped_through_is_told():
 # ── in the browser ──────────────────────────────────────────────────────────────────────────────
 def replayed(film, upto):
     """What the page must show after step `upto`, from the steps themselves."""
-    part = max((p for p in film.passes if film.steps.index(p.steps[0]) <= upto), key=lambda p: film.steps.index(p.steps[0]))
+    part = max(
+        (p for p in film.passes if film.steps.index(p.steps[0]) <= upto), key=lambda p: film.steps.index(p.steps[0])
+    )
     state = dict(part.hidden)
     for step in film.steps[film.steps.index(part.steps[0]) : upto + 1]:
         state |= step.changes
@@ -254,7 +269,7 @@ def test_buttons_keys_slider_and_links(visit):
     film = step_through(branching())
     last = len(film.steps) - 1
     page = visit(film.to_html(), "#7")
-    step = lambda: page.evaluate("+document.body.dataset.step")  # noqa: E731
+    step = lambda: page.evaluate("+document.body.dataset.step")
     assert step() == 7
     for press, expected in (
         ("#first", 0), ("#next", 1), ("#last", last), ("#back", last - 1), ("#turn", 6),
@@ -296,8 +311,8 @@ def test_passes_have_buttons(visit):
 
 def test_pan_and_zoom(visit):
     page = visit(step_through(network()[1]).to_html(), reduced_motion="reduce")
-    scale = lambda: page.evaluate("new DOMMatrix(getComputedStyle(document.querySelector('.picture')).transform).a")  # noqa: E731
-    left = lambda: page.evaluate("new DOMMatrix(getComputedStyle(document.querySelector('.picture')).transform).e")  # noqa: E731
+    scale = lambda: page.evaluate("new DOMMatrix(getComputedStyle(document.querySelector('.picture')).transform).a")
+    left = lambda: page.evaluate("new DOMMatrix(getComputedStyle(document.querySelector('.picture')).transform).e")
     before = scale()
     page.click("#nearer")
     assert scale() == pytest.approx(before * 1.25)
@@ -334,7 +349,10 @@ def test_light_and_dark(visit):
     assert tab.evaluate(paper) == "rgb(20, 24, 29)"
     tab.click("#dark")
     assert tab.evaluate(paper) == "rgb(255, 255, 255)"
-    assert visit(step_through(product(), theme="dark").to_html(), color_scheme="light").evaluate(paper) == "rgb(20, 24, 29)"
+    assert (
+        visit(step_through(product(), theme="dark").to_html(), color_scheme="light").evaluate(paper)
+        == "rgb(20, 24, 29)"
+    )
 
 
 def test_it_can_be_used_without_seeing_or_a_mouse(visit):
@@ -343,7 +361,10 @@ def test_it_can_be_used_without_seeing_or_a_mouse(visit):
     assert (message.get_attribute("role"), message.get_attribute("aria-live")) == ("status", "polite")
     assert page.locator("#range").get_attribute("aria-valuetext") == "step 0 of 10, start"
     assert page.locator("svg").first.get_attribute("role") == "img"
-    names = [page.evaluate("(e) => e.innerText || e.labels[0].innerText", h) for h in page.locator("button:visible, input").element_handles()]
+    names = [
+        page.evaluate("(e) => e.innerText || e.labels[0].innerText", h)
+        for h in page.locator("button:visible, input").element_handles()
+    ]
     assert all(name.strip() for name in names)
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
@@ -377,7 +398,8 @@ def test_texts_fit_their_cards_in_the_browser(visit):
             """() => [...document.querySelectorAll('.card')].flatMap((card) => {
               const frame = card.querySelector('.frame').getBBox();
               return [...card.querySelectorAll('text')].map((t) => [t.textContent, t.getBBox()])
-                .filter(([, b]) => b.x < frame.x - 0.5 || b.x + b.width > frame.x + frame.width + 0.5).map(([text]) => text);
+                .filter(([, b]) => b.x < frame.x - 0.5 || b.x + b.width > frame.x + frame.width + 0.5)
+                .map(([text]) => text);
             })"""
         )
         assert over == []
@@ -443,7 +465,7 @@ def test_drawing_in_a_bundle():
 def test_a_value_stays_text_outside_of_a_notebook():
     assert not hasattr(Value(1), "_repr_svg_")
     with pytest.raises(RuntimeError, match="rich_values needs a notebook"):
-        mg.draw.rich_values() if hasattr(mg.draw, "rich_values") else __import__("microgradlike.draw", fromlist=["x"]).rich_values()
+        rich_values()
 
 
 @pytest.mark.filterwarnings("ignore")  # of the notebook's own machinery
@@ -466,7 +488,9 @@ def test_in_an_executed_notebook(tmp_path):
         "print(mg.draw(J))",
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
-    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    nbclient.NotebookClient(
+        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
     outputs = [cell.outputs for cell in notebook.cells]
     ET.fromstring(outputs[1][0].data["image/svg+xml"])
     assert outputs[1][0].data["text/plain"].splitlines()[1].startswith("J = a × b")

@@ -125,13 +125,16 @@ def _ranks(n: int, links: Sequence[Link]) -> list[int]:
     for v in order:
         loose[v] = all(loose[t] and len(heads[t]) == 1 for t in tails[v])
     for v in reversed(order):
-        if not heads[v]:
+        latest = min((rank[h] for h in heads[v]), default=0) - 1
+        if latest <= rank[v]:
             continue
-        latest = min(rank[h] for h in heads[v]) - 1
-        held = sum(
-            not (loose[t] and len(heads[t]) == 1) and all(rank[h] <= rank[v] for h in heads[t]) for t in tails[v]
-        )
-        if latest > rank[v] and (held == 0 or (held == 1 and len(heads[v]) > 1)):
+        # Moving v along shortens its own trunk, and lengthens those of its tails, unless they reach as far already.
+        # Where a tail has many heads, they are likely to move together: each bears its share.
+        cost = 0.0
+        for t in tails[v]:
+            if not (loose[t] and len(heads[t]) == 1):
+                cost += max(0, latest - max(rank[h] for h in heads[t])) / len(heads[t])
+        if cost < latest - rank[v]:
             rank[v] = latest
     lowest = min(rank)
     return [r - lowest for r in rank]
@@ -325,7 +328,8 @@ def _across(
             continue
         a = link.tail if distance == 1 else trunks[link.tail][distance - 2]
         alone = operands[link.head] == 1
-        wish = 2 if alone and (distance > 1 or uses[link.tail] == 1) else 0
+        # Two operands lie on either side of their result, unless one comes from far away: then its trunk ends straight.
+        wish = 2 if alone and (distance > 1 or uses[link.tail] == 1) else int(distance > 4)
         wires.append((a, link.head, link.offset, 2.0 if alone else 1.0, wish))
 
     block, shift = _blocks(layers, wires, position)

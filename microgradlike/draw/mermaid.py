@@ -16,7 +16,8 @@ def quoted(text: str) -> str:
     >>> quoted('a "b" <i>')
     'a #34;b#34; #60;i#62;'
     """
-    return "".join(c if c in SAFE or c.isalpha() else f"#{ord(c)};" for c in visible(text))
+    coded = "".join(c if c in SAFE or c.isalpha() else f"#{ord(c)};" for c in visible(text))
+    return coded.replace("#92;n", "#92;#8203;n")  # Mermaid would break the line at \\n, even at a coded one
 
 
 def mermaid(scene: Scene, theme: Theme, direction: str = "LR") -> str:
@@ -32,7 +33,7 @@ def mermaid(scene: Scene, theme: Theme, direction: str = "LR") -> str:
             parts += [f"{quoted(line.name)}: {quoted(line.value)}, {quoted(line.gradient)}" for line in card.lines]
         else:
             parts += [f"value {quoted(card.value)}", f"{quoted(card.gradient_name)} {quoted(card.gradient)}"]
-        opening, closing = ('(["', '"])') if card.kind == "input" else ('["', '"]')
+        opening, closing = ('("', '")') if card.kind == "input" else ('["', '"]')
         lines.append(f"  n{i}{opening}{'<br/>'.join(parts)}{closing}:::{'output' if card.output else card.kind}")
     wires = 0
     for number, edge in enumerate(scene.edges):
