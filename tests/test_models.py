@@ -25,8 +25,8 @@ Y2 = [0, 0, 0, 1, 1, 1, 0, 1]
 
 
 def backends():
-    found = {"eager": None, "python": None, "numpy": "numpy", "llvm": "llvmlite"}
-    assert set(found) == set(BACKENDS) - {"auto"}
+    found = {"auto": None, "eager": None, "python": None, "numpy": "numpy", "llvm": "llvmlite"}
+    assert set(found) == set(BACKENDS)
     return [
         pytest.param(
             name, marks=pytest.mark.skipif(library is not None and not _installed(library), reason=f"needs {library}")

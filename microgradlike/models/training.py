@@ -73,6 +73,21 @@ class Examples:
             parameter.data = number
 
 
+# A training knows how often it will call what it compiles, so it can choose better than compile's "auto", which sees
+# one call. Products of a weight and an input, from which arrays and native code pay for their start (measured):
+_ARRAYS_PAY, _NATIVE_PAYS = 150, 30_000_000
+
+
+def _chosen(plan: Plan, rows: int, weights: int) -> str:
+    """The backend for this training."""
+    if plan.backend != "auto":
+        return plan.backend
+    per_step = weights * (rows if plan.batch_size is None else min(plan.batch_size, rows))
+    if per_step < _ARRAYS_PAY or not find_spec("numpy"):
+        return "python"
+    return "llvm" if plan.epochs * rows * weights >= _NATIVE_PAYS and find_spec("llvmlite") else "numpy"
+
+
 def _compiled(function: Callable[..., Any], example: tuple[Any, Any], backend: str) -> Any:
     """The function recorded, or None where it is to be run as it is."""
     if backend == "eager":
@@ -185,7 +200,8 @@ class _Run:
     ):
         self.plan, self.validation = plan, validation
         self.X, self.T = part
-        self.examples = Examples(loss, parameters, (self.X[0], self.T[0]), plan.backend)
+        backend = _chosen(plan, len(self.X), len(parameters))
+        self.examples = Examples(loss, parameters, (self.X[0], self.T[0]), backend)
         is_weight = {id(p): flag for p, flag in zip(parameters, penalised, strict=True)}
         self.l2 = [plan.l2 * is_weight[id(p)] for p in self.examples.parameters]
         start = [p.data for p in self.examples.parameters]
