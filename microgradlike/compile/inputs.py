@@ -119,6 +119,9 @@ def rows_of(arguments: Sequence[Any], names: Sequence[str]) -> Rows:
         TypeError: an argument has no leading axis, or holds something that is not a number.
         ValueError: the arguments have different numbers of rows, none, or rows of different shape.
     """
+    plain = _plain_rows(arguments)
+    if plain is not None:
+        return plain
     if not arguments:
         raise ValueError("no arguments: pass at least one array whose leading axis is the batch")
     blocks: list[Any] = []
@@ -130,6 +133,25 @@ def rows_of(arguments: Sequence[Any], names: Sequence[str]) -> Rows:
             raise ValueError(f"{first} has {count} rows, but {name} has {other}")
     if count == 0:
         raise ValueError(f"{first} has no rows: an empty batch has no mean")
+    return Rows(count, signature, blocks)
+
+
+def _plain_rows(arguments: Sequence[Any]) -> Rows | None:
+    """The short way for what training passes over and over: vectors and matrices of float64, one row each."""
+    np = sys.modules.get("numpy")
+    if np is None or not arguments:
+        return None
+    count = 0
+    signature: list[Signature] = []
+    blocks = []
+    for x in arguments:
+        if type(x) is not np.ndarray or x.dtype != float or not 1 <= x.ndim <= 2 or x.shape[0] == 0:
+            return None
+        if count not in (0, x.shape[0]):
+            return None
+        count = x.shape[0]
+        signature.append((x.shape[1],) if x.ndim == 2 else None)
+        blocks.append(x if x.ndim == 2 else x[:, None])
     return Rows(count, signature, blocks)
 
 

@@ -26,7 +26,7 @@ from .vectorise import BODY, POST, PRE, REDUCE, Instruction, Operand, Plan, U, V
 
 __all__ = ["LlvmRunner", "Native"]
 
-_CACHE_BYTES = 131_072  # of V at a time: a part of the second-level cache
+_CACHE_BYTES = 30_720  # of rows that meet in one product: they should stay in the first-level cache
 _THREAD_WORK = 150_000  # slots × rows from which a second thread pays
 
 
@@ -312,6 +312,13 @@ def _cut(count: int, size: int) -> list[tuple[int, int, int]]:
     return parts + ([(whole * size, count - whole * size, 1)] if count % size else [])
 
 
+def _tile_width(plan: Plan) -> int:
+    """How many rows at a time: so many that what a product reads stays in the cache, and its overhead small."""
+    meeting = [sum(x.index[0].size for x in i.operands if x.buffer == V) for i in plan.instructions if "dot" in i.name]
+    vectors = min(32, max(3, _CACHE_BYTES // (8 * LANES * max([8, *meeting]))))
+    return (vectors - (vectors % 2 == 0)) * LANES  # an odd number: rows a power of two apart share cache sets
+
+
 def _processors() -> int:
     """How many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -360,9 +367,7 @@ class LlvmRunner(NumpyRunner):
         found = self._natives.get((kind, single))
         if found is None:
             plan = self.plan(kind, single)
-            rows = max(1, plan.batched)
-            width = min(256, max(2 * LANES, _CACHE_BYTES // (8 * rows) // LANES * LANES))
-            found = self._natives[kind, single] = Native(plan, LANES if single else width, self.cache)
+            found = self._natives[kind, single] = Native(plan, LANES if single else _tile_width(plan), self.cache)
         return found
 
     def _start(self, native: Native, parameters: Sequence[float]) -> None:

@@ -443,7 +443,33 @@ def _take(f: Function, index: str, table: str) -> None:
 
 
 # ── the loop over instructions, and over tiles of rows ──────────────────────────────────────────
-DRIVER = """
+def _load() -> str:
+    """Rows of an array into columns of V: LANES rows at a time, so that what is read lies in few cache lines."""
+    f = Function(
+        "load", "ptr noalias %X, i64 %width, i64 %stride, i64 %slot, ptr noalias %V, i64 %W, i64 %from, i64 %T"
+    )
+    wide = f.new(f"and i64 %T, -{LANES}")
+    for lanes, start, stop in ((LANES, "0", wide), (1, wide, "%T")):
+        b = f.begin(start, stop, lanes)
+        first = f.times(f.plus("%from", b.counter), "%stride")
+        rows = [f.at("%X", f.plus(first, f.times("%stride", str(lane)))) for lane in range(lanes)]
+        j = f.begin("0", "%width")
+        numbers = [f.load(f.at(row, j.counter)) for row in rows]
+        x = numbers[0]
+        if lanes > 1:
+            x = "poison"
+            for lane, number in enumerate(numbers):
+                x = f.new(f"insertelement {kind(lanes)} {x}, double {number}, i64 {lane}")
+        target = f.plus(f.times(f.plus("%slot", j.counter), "%W"), b.counter)
+        f.store(x, f.at("%V", target), lanes)
+        f.end(j)
+        f.end(b)
+    return f.text()
+
+
+DRIVER = (
+    _load()
+    + """
 define void @run(ptr %code, i64 %n, ptr %U, ptr %V, ptr %P, i64 %T) {
 entry:
   br label %head
@@ -460,40 +486,6 @@ body:
   call void %kernel(ptr %d, ptr %U, ptr %V, ptr %P, i64 %T)
   %next = add i64 %i, 1
   br label %head
-exit:
-  ret void
-}
-
-define void @load(ptr noalias %X, i64 %width, i64 %stride, i64 %slot, ptr noalias %V, i64 %W, i64 %from, i64 %T) {
-entry:
-  br label %columns
-columns:
-  %j = phi i64 [ 0, %entry ], [ %j2, %done ]
-  %more = icmp slt i64 %j, %width
-  br i1 %more, label %rows, label %exit
-rows:
-  %s = add i64 %slot, %j
-  %sw = mul i64 %s, %W
-  %target = getelementptr double, ptr %V, i64 %sw
-  %f = mul i64 %from, %stride
-  %fj = add i64 %f, %j
-  %source = getelementptr double, ptr %X, i64 %fj
-  br label %inner
-inner:
-  %b = phi i64 [ 0, %rows ], [ %b2, %copy ]
-  %left = icmp slt i64 %b, %T
-  br i1 %left, label %copy, label %done
-copy:
-  %o = mul i64 %b, %stride
-  %p = getelementptr double, ptr %source, i64 %o
-  %x = load double, ptr %p, align 8
-  %q = getelementptr double, ptr %target, i64 %b
-  store double %x, ptr %q, align 8
-  %b2 = add i64 %b, 1
-  br label %inner
-done:
-  %j2 = add i64 %j, 1
-  br label %columns
 exit:
   ret void
 }
@@ -535,3 +527,4 @@ exit:
   ret void
 }
 """
+)

@@ -24,7 +24,8 @@ _INTRINSICS = {
 }  # fmt: skip
 REGISTERS = frozenset({
     "add", "subtract", "multiply", "divide", "negative", "reciprocal", "square", "positive", "relu", "where", "defined",
-    "maximum", "minimum", "sign", "hinge", "exp", *_LIBRARY, *_RELATIONS, *_INTRINSICS, *(f"where {r}" for r in _RELATIONS),
+    "maximum", "minimum", "sign", "hinge", "exp", *_LIBRARY, *_RELATIONS, *_INTRINSICS,
+    *(f"where {r}" for r in _RELATIONS),
 })  # fmt: skip
 
 
@@ -212,7 +213,7 @@ class Function:
         return self._relu(lanes, margin)
 
     def _exp(self, lanes: int, x: str) -> str:
-        """eˣ = 2ᵏ·eʳ, k the nearest integer to x/ln 2, eʳ by its series to r¹³; below 1 ulp, subnormal results included."""
+        """eˣ = 2ᵏ·eʳ, k the nearest integer to x/ln 2, eʳ by its series to r¹³; within 1 ulp, subnormal results too."""
         t, integers = kind(lanes), "i64" if lanes == 1 else f"<{lanes} x i64>"
 
         def constant(c: float) -> str:
