@@ -46,6 +46,8 @@ class Operand:
         """(start, stride of each axis) where the slots lie regularly, else None."""
         index = self.index
         start = int(index.flat[0])
+        if index.size == 1:
+            return (start, *[0] * index.ndim)  # deep programs are made of these
         steps = []
         expected: Any = np.int64(start)
         for axis, n in enumerate(index.shape):
