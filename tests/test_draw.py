@@ -296,7 +296,7 @@ def test_highlight_dims_what_lies_on_no_path():
     scene = draw(J, highlight=a).scene
     assert [card.name for card in scene.cards if not card.dimmed] == ["a", "u", "J"]
     assert draw(J, highlight=[a, b]).scene.cards[3].dimmed is False
-    with pytest.raises(ValueError, match="c is not in the graph"):
+    with pytest.raises(ValueError, match="'c' is not in the graph"):
         draw(J, highlight=Value(1, label="c"))
 
 

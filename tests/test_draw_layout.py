@@ -139,7 +139,7 @@ def tasks(data):
     links = []
     for head in range(1, count):
         tails = data(st.lists(st.integers(0, head - 1), max_size=4))
-        offsets = [(i - (len(tails) - 1) / 2) * 4 for i in range(len(tails))]
+        offsets = [(i - (len(tails) - 1) / 2) * boxes[head].across / (len(tails) + 1) for i in range(len(tails))]
         links += [Link(t, head, o) for t, o in zip(tails, offsets, strict=True)]
     return boxes, links
 

@@ -38,6 +38,7 @@ class Slot:
     height: float
     across: float = 0.0  # from the card's centre
     port: float = 0.0
+    slack: float = 0.0  # how far it may move to make its edge straight
 
 
 @dataclass(slots=True)
@@ -122,6 +123,7 @@ class Painter:
             room = min(PLAIN_SLOT, (side - 16) / len(slots))
             for i, slot in enumerate(slots):
                 slot.across = slot.port = (i - (len(slots) - 1) / 2) * room
+                slot.slack = 0.45 * room
             return
         sizes = [slot.height if self.sideways else max(slot.width, PLAIN_SLOT) for slot in slots]
         total = sum(sizes) + BETWEEN * (len(slots) - 1)
@@ -146,33 +148,32 @@ class Painter:
         boxes, links = [], []
         for frame in self.frames:
             along, across = (frame.width, frame.height) if self.sideways else (frame.height, frame.width)
-            lead = 0.0
-            if any(slot.edge.texts for slot in frame.slots):
-                lead = frame.entry + max(
-                    slot.width if self.sideways else slot.height for slot in frame.slots if slot.edge.texts
-                )
+            lead = self.lead(frame)
+            if lead:
                 first, last = frame.slots[0], frame.slots[-1]
                 for slot, sign in ((first, -1), (last, 1)):
                     size = slot.height if self.sideways else slot.width
                     across = max(across, 2 * (sign * slot.across + size / 2))
             boxes.append(Box(along, across, lead, grows=self.sideways))
         for head, frame in enumerate(self.frames):
+            staged = self.lead(frame) > 0
             for slot in frame.slots:
                 if slot.edge.kind == "wire":
-                    size = slot.width if self.sideways else slot.height
-                    entry = frame.entry + size if slot.edge.texts else 0.0
-                    links.append(
-                        Link(
-                            slot.edge.tail,
-                            head,
-                            slot.across,
-                            entry,
-                            0.0 if slot.edge.texts else min(6.0, 0.45 * PLAIN_SLOT),
-                        )
-                    )
+                    entry = frame.entry + self.pill_length(slot) if staged else 0.0
+                    links.append(Link(slot.edge.tail, head, slot.across, entry, slot.slack))
         if self.sideways:
             return layered(boxes, links, space=16, gap=34 if self.bare else 26)
         return layered(boxes, links, space=22, gap=30 if self.bare else 22)
+
+    def lead(self, frame: Frame) -> float:
+        """The room that a card's pills take before it; 0 if it has none, and its edges arrive at the card."""
+        lengths = [self.pill_length(slot) for slot in frame.slots]
+        return frame.entry + max(lengths) if any(lengths) else 0.0
+
+    def pill_length(self, slot: Slot) -> float:
+        if not slot.edge.texts:
+            return 0.0
+        return slot.width if self.sideways else slot.height
 
     def xy(self, along: float, across: float) -> Point:
         return (along + self.left, across + self.top) if self.sideways else (across + self.left, along + self.top)
@@ -304,27 +305,23 @@ class Painter:
             and not self.bare
         )
         thick = 3.0 if edge.active else 1.4 if edge.count == 1 else 2.2
-        if route:
-            tip = not edge.texts
-            shapes.append(
-                Path(
-                    self.curve(route, short=7.0 if tip else 0.0), stroke="line", width=thick, dashed=dashed, name="wire"
-                )
-            )
+
+        def wire(points: Sequence[Point], tip: bool) -> None:
+            path = self.curve(points, short=7.0 if tip else 0.0)
+            shapes.append(Path(path, stroke="line", width=thick, dashed=dashed, name="wire"))
             if tip:
-                shapes.append(self.arrow(*route[-1]))
-        at_card = plan.along[head]
-        middle = plan.across[head]
-        if edge.texts:
-            size = slot.width if self.sideways else slot.height
-            entry = self.frames[head].entry
-            start, goal = (at_card - entry, middle + slot.across), (at_card, middle + slot.port)
-            shapes.append(
-                Path(self.curve([start, goal], short=7.0), stroke="line", width=thick, dashed=dashed, name="wire")
-            )
-            shapes.append(self.arrow(*goal))
-            cx, cy = self.xy(at_card - entry - size / 2, middle + slot.across)
-            self.pill(shapes, edge, cx, cy, slot)
+                shapes.append(self.arrow(*points[-1]))
+
+        frame = self.frames[head]
+        staged = self.lead(frame) > 0
+        if route:
+            wire(route, tip=not staged)
+        if staged:  # on to the pill, and from there to the card
+            at_card, middle = plan.along[head], plan.across[head]
+            wire([(at_card - frame.entry, middle + slot.across), (at_card, middle + slot.port)], tip=True)
+            if edge.texts:
+                along = at_card - frame.entry - self.pill_length(slot) / 2
+                self.pill(shapes, edge, *self.xy(along, middle + slot.across), slot)
         data = {"edge": str(slot.number), "head": str(head), "tail": str(edge.tail), "position": str(edge.position)}
         if edge.constant is not None:
             data["constant"] = repr(edge.constant)
@@ -401,10 +398,7 @@ class Painter:
         for i, card in enumerate(self.scene.cards):
             x, y, w, h = self.corner(i)
             frame = self.frames[i]
-            lead = max(
-                [frame.entry + (s.width if self.sideways else s.height) for s in frame.slots if s.edge.texts],
-                default=0.0,
-            )
+            lead = self.lead(frame)
             reach = max(
                 [abs(s.across) + (s.height if self.sideways else s.width) / 2 for s in frame.slots if s.edge.texts],
                 default=0.0,

@@ -68,7 +68,7 @@ def build(main: str, *others: str, weight: int, style: str, target: str) -> None
                     cmap[code] = f"u{code:04X}"
                     break
     builder = FontBuilder(UNITS, isTTF=True)
-    builder.setupHead(unitsPerEm=UNITS, created=0, modified=0, macStyle=int(weight > 400))
+    builder.setupHead(unitsPerEm=UNITS, created=3786912000, modified=3786912000, macStyle=int(weight > 400))
     builder.setupGlyphOrder(list(glyphs))
     builder.setupCharacterMap(cmap)
     builder.setupGlyf(glyphs)
