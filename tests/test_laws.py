@@ -1,0 +1,244 @@
+"""Laws over the table: they hold for every row, those of users included; a new row is tested without another line."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from helpers import examples
+from hypothesis import given
+from hypothesis import strategies as st
+
+import microgradlike as mg
+from microgradlike import Value, floats
+from microgradlike.engine import values
+from microgradlike.ops import TABLE, Op
+
+WITH_INDEX = {"softmax", "log_softmax", "take", "cross_entropy", "one_minus_softmax", "softmax_minus", "softmax_slope"}
+HALVES = {"dot", "mean_squared_error", "soft_cross_entropy", "softmax_minus"}  # operands come in pairs of lists
+ROWS = pytest.mark.parametrize("row", list(TABLE.values()), ids=list(TABLE))
+SMOOTH = pytest.mark.parametrize("row", [row for row in TABLE.values() if row.differentiable], ids=lambda row: row.name)
+
+
+def interval(row: Op, i: int) -> tuple[float, float]:
+    return row.domain[min(i, len(row.domain) - 1)]
+
+
+@st.composite
+def operands(draw: st.DrawFn, row: Op) -> tuple[list[float], list[float]]:
+    """(constants that come first, numbers to differentiate), in the row's domain and away from its kinks."""
+    indices: list[float] = []
+    if row.arity is None:
+        count = draw(st.integers(2, 4))
+        if row.name in WITH_INDEX:
+            indices = [float(draw(st.integers(0, count - 1))) for _ in range(2 if row.name == "softmax_slope" else 1)]
+        count *= 2 if row.name in HALVES else 1
+    else:
+        count = len(row.rules)
+    numbers = [
+        draw(st.floats(*interval(row, i), allow_subnormal=False).map(lambda x: round(x, 6))) for i in range(count)
+    ]
+    return indices, numbers
+
+
+def near_a_kink(row: Op, numbers: list[float], margin: float = 2e-2) -> bool:
+    """Whether differences would straddle a point without a derivative."""
+    if row.name in ("maximum", "minimum", "clip", "where", "remainder", "hinge") or row.kinks:
+        points = [abs(x - round(2 * x) / 2) for x in numbers]
+        gaps = [abs(x - y) for i, x in enumerate(numbers) for y in numbers[:i]]
+        if row.name == "remainder":
+            x, y = numbers
+            moved = margin * (1 + abs(x / y)) / y  # how far the quotient goes when x or y moves by the margin
+            gaps.append(margin * abs(x / y - round(x / y)) / moved)
+        if row.name == "hinge":
+            gaps.append(abs(1 - numbers[0] * numbers[1]))
+        return min([*points, *gaps]) < margin
+    return any(abs(x - point) < margin for x in numbers for point in row.trouble)
+
+
+def extrapolated(f, x: float, scale: float = 1e-2) -> tuple[float, float]:
+    """f′(x) by central differences, extrapolated to step 0 (Richardson), and a bound of its error."""
+    rows: list[list[float]] = []
+    for i in range(5):
+        h = scale / 2**i
+        line = [(f(x + h) - f(x - h)) / (2 * h)]
+        for k, before in enumerate(rows[-1] if rows else []):
+            line.append(line[k] + (line[k] - before) / (4 ** (k + 1) - 1))
+        rows.append(line)
+    best, previous = rows[-1][-1], rows[-1][-2]
+    rounding = 40 * math.ulp(max(abs(f(x)), 1e-3)) / (scale / 16)
+    return best, 10 * abs(best - previous) + rounding
+
+
+@SMOOTH
+@examples(15)
+@given(st.data())
+def test_derivative_is_the_limit_of_differences(row, data):
+    indices, numbers = data.draw(operands(row))
+    if near_a_kink(row, numbers):
+        return
+    forward = row.on(floats)
+    z = forward(*indices, *numbers)
+    partials = row.cotangents(floats, 1.0, z, *indices, *numbers)[len(indices) :]
+    for i, partial in enumerate(partials):
+        if partial is None:
+            continue
+
+        def along(x, i=i):
+            return forward(*indices, *numbers[:i], x, *numbers[i + 1 :])
+
+        limit, error = extrapolated(along, numbers[i])
+        assert abs(partial - limit) <= error + 1e-9 * abs(limit), (row, i, numbers, partial, limit)
+
+
+@SMOOTH
+@examples(8)
+@given(st.data())
+def test_second_order_is_the_derivative_of_the_first(row, data):
+    indices, numbers = data.draw(operands(row))
+    if near_a_kink(row, numbers):
+        return
+    record = getattr(values, row.name)
+    constants = {i for i, rule in enumerate(row.rules) if rule is None}
+
+    def gradient(xs: list[float]) -> list[float]:
+        return mg.grad(lambda v: record(*indices, *(xs[i] if i in constants else x for i, x in enumerate(v))))(list(xs))
+
+    hessian = mg.hessian(lambda v: record(*indices, *v))(numbers)
+    for i in range(len(numbers)):
+        for j in range(len(numbers)):
+
+            def along(x, i=i, j=j):
+                return gradient([*numbers[:j], x, *numbers[j + 1 :]])[i]
+
+            limit, error = extrapolated(along, numbers[j])
+            assert abs(hessian[i][j] - limit) <= error + 1e-8 * abs(limit) + 1e-10, (row, i, j, numbers)
+            assert hessian[i][j] == pytest.approx(hessian[j][i], rel=1e-9, abs=1e-10)
+
+
+@SMOOTH
+@examples(15)
+@given(st.data())
+def test_eager_symbolic_and_forward_sweeps_agree(row, data):
+    indices, numbers = data.draw(operands(row))
+    record = getattr(values, row.name)
+    leaves = [Value(x) for x in numbers]
+    z = record(*indices, *leaves)
+    z.backward()
+    eager = [v.grad for v in leaves]
+    partials = row.cotangents(floats, 1.0, z.data, *indices, *numbers)[len(indices) :]
+    assert eager == [0.0 if d is None else 0.0 + d for d in partials]
+    symbolic = [g.data for g in mg.gradients(z, leaves)]
+    assert symbolic == pytest.approx(eager, rel=1e-12, abs=1e-14)
+    for i in range(len(numbers)):
+        direction = [float(i == j) for j in range(len(numbers))]
+        _, pushed = mg.jvp(lambda v: record(*indices, *v), (numbers,), (direction,))
+        assert pushed == pytest.approx(eager[i], rel=1e-12, abs=1e-14), (row, i)
+
+
+@ROWS
+@examples(15)
+@given(st.data())
+def test_the_value_is_the_same_recorded_and_plain(row, data):
+    indices, numbers = data.draw(operands(row))
+    plain = row.on(floats)(*indices, *numbers)
+    record = getattr(values, row.name)
+    assert type(plain) is float
+    assert record(*indices, *numbers) == plain
+    z = record(*indices, *[Value(x) for x in numbers])
+    assert z.data == plain
+    if row.name == "defined":  # known at once among Values: it needs no node
+        return
+    assert z.op is row
+    assert z.args[: len(indices)] == tuple(indices)
+
+
+class Stone:
+    """What no row may look at: raises if Python asks it for its truth or its number."""
+
+    def __bool__(self):
+        raise AssertionError("a row branched in Python")
+
+    __float__ = __int__ = __index__ = __lt__ = __gt__ = __le__ = __ge__ = __bool__
+    __hash__ = None
+
+    def __eq__(self, other):
+        raise AssertionError("a row compared in Python")
+
+    def _same(self, *others):
+        return Stone()
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __neg__ = _same
+
+
+class Stones:
+    """A namespace of stones: every name is answered."""
+
+    def __getattr__(self, name):
+        return lambda *args: Stone()
+
+
+@ROWS
+def test_rows_do_not_branch(row):
+    count = 4 if row.arity is None else row.arity
+    stones = [Stone() for _ in range(count)]
+    row.cotangents(Stones(), Stone(), Stone(), *stones)
+    if row.formula is not None:
+        row.formula(Stones(), *stones)
+
+
+@ROWS
+def test_rows_are_documented_and_can_be_written(row):
+    assert row.doc
+    names = ["x", "y", "z", "u"][: row.arity] if row.arity is not None else ["x", "y", "z", "u"]
+    assert row.expression(*names)
+    assert len(row.parameters) == (row.arity if row.arity is not None else len(row.parameters))
+    if row.public:
+        function = getattr(mg, row.name)
+        assert callable(function)
+        assert row.doc in function.__doc__
+
+
+def test_an_added_row_obeys_the_same_laws():
+    cube = mg.primitive(
+        "cube_for_a_test", lambda m, g, z, x: g * (3.0 * m.square(x)), formula=lambda m, x: x * x * x, doc="x³"
+    )
+    try:
+        row = TABLE["cube_for_a_test"]
+        test_derivative_is_the_limit_of_differences.hypothesis.inner_test(row, Fixed(([], [1.7])))
+        test_second_order_is_the_derivative_of_the_first.hypothesis.inner_test(row, Fixed(([], [1.7])))
+        test_eager_symbolic_and_forward_sweeps_agree.hypothesis.inner_test(row, Fixed(([], [1.7])))
+        test_rows_do_not_branch(row)
+        x = Value(2.0)
+        assert cube(x).data == 8.0
+        assert x.cube_for_a_test().data == 8.0
+        assert mg.cube_for_a_test(2.0) == 8.0
+        assert mg.grad(mg.grad(mg.grad(cube)))(5.0) == 6.0
+    finally:
+        del TABLE["cube_for_a_test"]
+        vars(mg).pop("cube_for_a_test", None)
+
+
+class Fixed:
+    """Stands in for Hypothesis' data."""
+
+    def __init__(self, drawn):
+        self.drawn = drawn
+
+    def draw(self, strategy):
+        return self.drawn
+
+
+def test_misuse_of_primitive_is_named():
+    formula = lambda m, x: x  # noqa: E731
+    rule = lambda m, g, z, x: g  # noqa: E731
+    for error, match, arguments, columns in [
+        (ValueError, "taken", ("tanh", rule), {}),
+        (ValueError, "identifier", ("no good", rule), {}),
+        (ValueError, "rule for each argument", ("nothing",), {}),
+        (TypeError, "functions", ("nothing", 3), {}),
+        (TypeError, "no column named colour", ("nothing", rule), {"colour": "red"}),
+    ]:
+        with pytest.raises(error, match=match):
+            mg.primitive(*arguments, formula=formula, doc="x", **columns)
+        assert "nothing" not in TABLE
