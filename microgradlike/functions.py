@@ -7,9 +7,10 @@ One function for each public row; what differs from the row is only how argument
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from keyword import iskeyword
 from typing import Any
 
-from .engine import Value, recorder, values
+from .engine import Value, number, recorder, values
 from .ops import TABLE, Op
 from .ops import op as _add_row
 
@@ -144,9 +145,13 @@ def _take(row: Op) -> Callable[..., Any]:
 
 
 def _position(index: Any, length: int) -> int:
-    if index != int(index) or not -length <= index < length:
+    try:
+        at = number(index)
+    except TypeError as error:
+        raise TypeError(f"take: index {error}") from None
+    if not at.is_integer() or not -length <= at < length:
         raise IndexError(f"take: index {index!r} must be an integer from 0 to {length - 1}")
-    return int(index)
+    return int(at)
 
 
 def _gelu(row: Op) -> Callable[..., Any]:
@@ -168,6 +173,12 @@ _special_forms: dict[str, Callable[[Op], Callable[..., Any]]] = {
     "take": _take,
     "gelu": _gelu,
 }
+
+
+def _package_names() -> list[str]:
+    import microgradlike
+
+    return [known for known in microgradlike.__all__ if known not in TABLE]
 
 
 def primitive(
@@ -206,11 +217,13 @@ def primitive(
     """
     if not isinstance(name, str) or not name.isidentifier():
         raise ValueError(f"name must be an identifier, not {name!r}")
+    if iskeyword(name) or name.startswith("_") or hasattr(Value, name) or name in _package_names():
+        raise ValueError(f"name {name!r} is taken: it is a word of Python or the package, or starts with _")
     if name in TABLE:
         raise ValueError(f"name {name!r} is taken by a primitive: {TABLE[name].doc}")
-    if not rules and "pullback" not in columns:
-        raise ValueError(f"primitive {name!r} needs a rule for each argument, or a pullback")
-    for rule in (formula, *rules):
+    if bool(rules) == (columns.get("pullback") is not None):
+        raise ValueError(f"primitive {name!r} needs a rule for each argument, or a pullback, and not both")
+    for rule in (formula, *rules, columns.get("pullback")):
         if rule is not None and not callable(rule):
             raise TypeError(f"primitive {name!r}: rules and formula must be functions, not {rule!r}")
     unknown = sorted(set(columns) - set(Op.__dataclass_fields__))

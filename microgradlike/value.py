@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from operator import add as _plus
+from operator import index as _index
 from typing import Any
 
 from . import floats
@@ -211,12 +212,16 @@ class Value:
         Raises:
             GraphError: the data of a leaf was assigned after the graph was built.
         """
+        if not isinstance(self, Value):
+            raise _no_value("backward", self)
         with _lock:
             order = _sweep([self], [_checked(gradient, "gradient")])
             _commit(order)
 
     def zero_grad(self) -> None:
         """Set grad to 0 for self and everything it depends on."""
+        if not isinstance(self, Value):
+            raise _no_value("zero_grad", self)
         with _lock:
             node: Value
             for node in _sort([self]):
@@ -224,6 +229,8 @@ class Value:
 
     def detach(self) -> Value:
         """A new leaf with the same data and label, that does not remember how it was computed."""
+        if not isinstance(self, Value):
+            raise _no_value("detach", self)
         return Value(self._data, self.label)
 
     # ── arithmetic ──────────────────────────────────────────────────────────────────────────────
@@ -331,6 +338,14 @@ class Value:
         other = _operand(other)
         return other if other is NotImplemented else values.floor(other / self)
 
+    def __divmod__(self, other: Any) -> Any:
+        other = _operand(other)
+        return other if other is NotImplemented else (self // other, self % other)
+
+    def __rdivmod__(self, other: Any) -> Any:
+        other = _operand(other)
+        return other if other is NotImplemented else (other // self, other % self)
+
     def __floor__(self) -> Any:
         return values.floor(self)
 
@@ -340,15 +355,27 @@ class Value:
     def __trunc__(self) -> Any:
         return values.trunc(self)
 
-    def __round__(self, ndigits: int | None = None) -> Any:
-        if ndigits:
-            scale = 10.0**ndigits
-            return values.round(self * scale) / scale
-        return values.round(self)
+    def __round__(self, ndigits: Any = None) -> Any:
+        digits = 0 if ndigits is None else _index(ndigits)
+        if digits == 0:
+            return values.round(self)
+        scale = 10.0 ** min(abs(digits), 308)
+        return values.round(self * scale) / scale if digits > 0 else values.round(self / scale) * scale
+
+    # np.round(v) and np.clip(v, low, high) call these two, with out=None.
+    def round(self, decimals: Any = 0, out: Any = None) -> Any:  # noqa: ARG002
+        """Nearest number with so many decimals, ties to even"""
+        return self.__round__(decimals)
+
+    def clip(self, low: Any, high: Any, out: Any = None) -> Any:  # noqa: ARG002
+        """self, but at least low and at most high"""
+        return values.clip(self, low, high)
 
     # The functions that programs use most, as methods; __getattr__ finds the others in the table.
     def relu(self) -> Any:
         """max(self, 0)"""
+        if not isinstance(self, Value):  # Value.relu(3.0): compiled, self is whatever was passed
+            return values.relu(self)
         x: cython.double = self._data
         return _node(x if x > 0.0 or x != x else 0.0, RELU, self, None)
 
@@ -375,10 +402,18 @@ class Value:
     def __getattr__(self, name: str) -> Any:
         row = TABLE.get(name)
         if row is not None and row.public and row.arity is not None:
-            return partial(getattr(values, name), self)
+            from .functions import function  # it knows names of arguments, defaults and choices
+
+            return partial(function(name), self)
         if name in ("_prev", "_op"):  # what micrograd's drawing code reads
             return {x for x in self.args if isinstance(x, Value)} if name == "_prev" else _symbol_of(self)
-        raise AttributeError(f"a Value has no {name!r}{'' if name.startswith('_') else _suggestion(name)}")
+        if not name.startswith("_"):
+            from .arrays import method
+
+            found = method(self, name)  # NumPy calls x.arctan2(y), x.rint() ... on the elements of an array
+            if found is not None:
+                return found
+        raise AttributeError(f"a Value has no {name!r}{'' if name.startswith('_') else _remedy(name)}")
 
     def __dir__(self) -> list[str]:
         methods = [name for name, row in TABLE.items() if row.public and row.arity is not None]
@@ -635,10 +670,36 @@ def _symbol_of(v: Value) -> str:
     return {"multiply": "*", "relu": "ReLU", "pow": f"**{v._b}"}.get(v._row.name, v._row.symbol or v._row.name)
 
 
-def _suggestion(name: str) -> str:
+def _no_value(method: str, x: Any) -> TypeError:
+    return TypeError(f"{method}() is a method of a Value, not of {type(x).__name__}: {x!r}")
+
+
+_ELSEWHERE = {
+    "item": "v.data is the number",
+    "value": "v.data is the number",
+    "numpy": "v.data is the number",
+    "tolist": "v.data is the number",
+    "requires_grad": "every Value records, except within no_grad(); v.detach() is a leaf of its own",
+    "clone": "copy.copy(v) is a copy, mg.positive(v) a new node with the same number",
+    "clamp": "it is v.clip(low, high)",
+}
+
+
+def _remedy(name: str) -> str:
+    """What to write instead of an attribute that a Value has not."""
+    row = TABLE.get(name)
+    if row is not None and row.public:
+        return f": it takes a sequence of Values, microgradlike.{name}([...])"
+    if name in _ELSEWHERE:
+        return f": {_ELSEWHERE[name]}"
+    methods = [name for name, row in TABLE.items() if row.public and row.arity is not None]
+    return _suggestion(name, [*methods, "backward", "data", "grad", "label", "zero_grad", "detach"])
+
+
+def _suggestion(name: str, known: Sequence[str] = ()) -> str:
     from difflib import get_close_matches
 
-    near = get_close_matches(name, [*TABLE, "backward", "data", "grad", "label", "zero_grad", "detach"], 3)
+    near = get_close_matches(name, known or list(TABLE), 3)
     return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
@@ -665,6 +726,8 @@ class _Values:
 def recorder(row: Op) -> Callable[..., Any]:
     """The function that computes `row` on Values and numbers, and records it."""
     forward = row.on(floats)
+    if not hasattr(floats, row.name):
+        forward = _checked_forward(row, forward)
     arity, defaults = row.arity, row.defaults
 
     def unary(x: Any) -> Any:
@@ -711,12 +774,24 @@ def recorder(row: Op) -> Callable[..., Any]:
     return function
 
 
+def _checked_forward(row: Op, forward: Callable[..., Any]) -> Callable[..., Any]:
+    """A formula of the user's may compute an int (then it is a float after all) or no number at all."""
+
+    def checked(*x: float) -> float:
+        z = forward(*x)
+        return z if type(z) is float else _checked(z, f"{row.name}: the result of its formula")
+
+    return checked
+
+
 def _refused(row: Op, args: Sequence[Any]) -> TypeError:
-    for name, x in zip(chain(row.parameters, ["argument"] * len(args)), args):  # noqa: B905  (any number)
+    fixed = [name for name in row.parameters if not name.startswith("*")]
+    for i, x in enumerate(args):
         try:
             if not isinstance(x, Value):
                 number(x)
         except TypeError as error:  # noqa: PERF203  (an error is on its way)
+            name = fixed[i] if i < len(fixed) else f"element {i - len(fixed)} of its arguments"
             return TypeError(f"{row.name}: {name} {error}")
     return TypeError(f"{row.name}: arguments must be Values or real numbers")
 
@@ -744,7 +819,11 @@ def topological_order(roots: Any) -> list[Value]:
         >>> [v.label or v.op.name for v in topological_order(a * b + a)]
         ['a', 'b', 'multiply', 'add']
     """
-    roots = [roots] if isinstance(roots, Value) else list(roots)
+    if isinstance(roots, Value):
+        roots = [roots]
+    elif isinstance(roots, str) or not hasattr(roots, "__iter__"):
+        raise TypeError(f"roots must be a Value or a sequence of Values, not {type(roots).__name__}: {roots!r}")
+    roots = list(roots)
     for root in roots:
         if not isinstance(root, Value):
             raise TypeError(f"roots must be Values, not {type(root).__name__}")
@@ -893,17 +972,28 @@ def _general(node: Value, g: float) -> None:
     """One step of the sweep for a node with any number of operands."""
     operands = node._a
     contributions = node._row.cotangents(floats, g, node._data, *[_float(each) for each in operands])
+    if len(contributions) != len(operands):
+        raise _ill_pulled(node._row, contributions, operands)
     x: Value
-    for operand, contribution in zip(operands, contributions):  # noqa: B905  (the row answers for each operand)
+    for operand, contribution in zip(operands, contributions):  # noqa: B905  (checked)
         if contribution is not None and type(operand) is not float:
             x = operand
             x._cot += contribution
+
+
+def _ill_pulled(row: Op, contributions: Sequence[Any], operands: Sequence[Any]) -> ValueError:
+    return ValueError(
+        f"the pullback of {row.name} gave {len(contributions)} gradients for {len(operands)} arguments: "
+        "it must list one for each, None where there is no derivative"
+    )
 
 
 def _inspected(node: Value, g: float) -> None:
     """One step of the sweep under detect_anomaly()."""
     operands = node.args
     contributions = node._row.cotangents(floats, g, node._data, *[_float(each) for each in operands])
+    if len(contributions) != len(operands):
+        raise _ill_pulled(node._row, contributions, operands)
     _modes.inspector.swept(node, g, contributions)
     x: Value
     for operand, contribution in zip(operands, contributions):  # noqa: B905
