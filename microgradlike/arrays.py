@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from .engine import Value, values
-from .ops import TABLE
+from .engine import Value, number, values
+from .ops import PI, TABLE
 
 _NAMES = {
     "power": "pow", "float_power": "pow", "true_divide": "divide", "absolute": "abs", "fabs": "abs",
     "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arctan2": "atan2",
     "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh", "rint": "round", "mod": "remainder",
+    "conjugate": "positive",
+}  # fmt: skip
+
+_COMPOSED: dict[str, Callable[..., Any]] = {
+    "floor_divide": operator.floordiv,
+    "divmod": divmod,
+    "exp2": lambda x: 2.0**x,
+    "deg2rad": lambda x: x * (PI / 180.0), "radians": lambda x: x * (PI / 180.0),
+    "rad2deg": lambda x: x * (180.0 / PI), "degrees": lambda x: x * (180.0 / PI),
 }  # fmt: skip
 
 _COMPARISONS: dict[str, Any] = {
@@ -31,34 +42,55 @@ def ufunc_on_values(ufunc: Any, method: str, inputs: tuple[Any, ...], options: d
     """What `Value.__array_ufunc__` answers: one node for scalars; for arrays, an object array of nodes."""
     import numpy as np
 
-    arrays = any(isinstance(x, np.ndarray) for x in inputs)
-    if method != "__call__" or options or arrays:
-        lifted = [_lifted(np, x) for x in inputs]
-        return getattr(ufunc, method)(*lifted, **options)
     name = ufunc.__name__
+    for array in [*options.get("out", ()), *(inputs[:1] if method == "at" else ())]:
+        if isinstance(array, np.ndarray) and array.dtype != object:
+            raise TypeError(
+                f"np.{name}: an array of {array.dtype} cannot hold Values: make a new array (x = x + v, not x += v), "
+                "or an array of objects first, x.astype(object)"
+            )
+    if method == "__call__" and not options and ufunc.signature is None and name not in _COMPARISONS:
+        if not any(isinstance(x, np.ndarray) for x in inputs):
+            return _on_scalars(name, inputs)
+        if ufunc.nout == 1:
+            elements = np.frompyfunc(lambda *xs: _on_scalars(name, xs), ufunc.nin, 1)(*[_lifted(np, x) for x in inputs])
+            return elements.astype(bool) if name in _TESTS else elements
+    elif method == "__call__" and not options and not any(isinstance(x, np.ndarray) for x in inputs):
+        return _on_scalars(name, inputs)
+    return getattr(ufunc, method)(*[_lifted(np, x) for x in inputs], **options)
+
+
+def _on_scalars(name: str, inputs: tuple[Any, ...]) -> Any:
+    try:
+        x = [each if isinstance(each, Value) else number(each) for each in inputs]
+    except TypeError as error:
+        raise TypeError(f"np.{name}: an operand {error}") from None
     if name in _COMPARISONS:
-        return _COMPARISONS[name](*[_plain(x) for x in inputs])
+        return _COMPARISONS[name](*x)
     if name in _TESTS:
-        return _TESTS[name](inputs[0].data)
-    if name == "floor_divide":
-        return _plain(inputs[0]) // _plain(inputs[1])
+        return _TESTS[name](x[0].data if isinstance(x[0], Value) else x[0])
+    if name in _COMPOSED:
+        return _COMPOSED[name](*x)
     row = TABLE.get(_NAMES.get(name, name))
-    if row is None or not row.public:
+    if row is None or not row.public or row.arity is None:
         raise TypeError(
             f"np.{name} cannot be recorded on Values: no primitive of that name; "
             "use a function of microgradlike, or v.data for the number alone"
         )
-    return getattr(values, row.name)(*[_plain(x) for x in inputs])
+    return getattr(values, row.name)(*x)
 
 
-def _plain(x: Any) -> Any:
-    return x if isinstance(x, Value) else float(x)
+def method(v: Value, name: str) -> Callable[..., Any] | None:
+    """NumPy's own name for an operation, as a method: on an array of objects it calls `x.arctan2(y)` on each."""
+    if name in _COMPOSED:
+        return partial(_COMPOSED[name], v)
+    return partial(getattr(values, _NAMES[name]), v) if name in _NAMES else None
 
 
 def _lifted(np: Any, x: Any) -> Any:
     """x as an object array, so that NumPy works element by element."""
     if isinstance(x, np.ndarray):
-        return x.astype(object)
+        return x.astype(object, copy=False)
     box = np.empty((), dtype=object)
     box[()] = x
     return box
