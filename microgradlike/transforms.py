@@ -139,9 +139,11 @@ class _Call:
     def __init__(self, f: Callable[..., Any], argnums: int | Sequence[int], args: tuple[Any, ...], kwargs: Any) -> None:
         if not callable(f):
             raise TypeError(f"f must be a function, not {type(f).__name__}")
-        self.single = isinstance(argnums, int)
-        numbers = [argnums] if isinstance(argnums, int) else list(argnums)
-        self.numbers = [_argument(n, len(args)) for n in numbers]
+        several = list(argnums) if isinstance(argnums, (list, tuple, range)) else None
+        self.single = several is None
+        self.numbers = [_argument(n, len(args)) for n in ([argnums] if several is None else several)]
+        if len(set(self.numbers)) != len(self.numbers):
+            raise ValueError(f"argnums names an argument twice: {argnums!r}")
         chosen = tuple([args[n] for n in self.numbers])
         leaves, self.build = flatten(chosen)
         for leaf in leaves:
@@ -164,6 +166,10 @@ class _Call:
         y = self.result
         if isinstance(y, Value):
             return y
+        if getattr(y, "shape", None) == () and hasattr(y, "item"):  # a NumPy array without dimensions
+            y = y.item()
+            if isinstance(y, Value):
+                return y
         try:
             return number(y)
         except TypeError:
@@ -211,7 +217,7 @@ def _reaches_outside(y: Value, inputs: Sequence[Value]) -> bool:
     return not outer.isdisjoint(topological_order(y))
 
 
-def _argument(n: int, count: int) -> int:
+def _argument(n: Any, count: int) -> int:
     if not isinstance(n, int) or isinstance(n, bool):
         raise TypeError(f"argnums must be an integer or a sequence of them, not {n!r}")
     if not -count <= n < count:
@@ -219,13 +225,17 @@ def _argument(n: int, count: int) -> int:
     return n % count
 
 
-def _number(x: Any) -> None:
+def _number(x: Any, what: str = "arguments to differentiate") -> None:
     try:
         number(x)
     except TypeError as error:
-        raise TypeError(
-            f"arguments to differentiate must be numbers, Values or nested lists of them: one {error}"
-        ) from None
+        raise TypeError(f"{what} must be numbers, Values or nested lists of them: one {error}") from None
+
+
+def _sequence(xs: Any, name: str) -> tuple[Any, ...]:
+    if isinstance(xs, (list, tuple)):
+        return tuple(xs)
+    raise TypeError(f"{name} must be a list or tuple with one entry for each argument of f, not {type(xs).__name__}")
 
 
 def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
@@ -291,7 +301,7 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callabl
         ys, build = flatten(call.result)
         for y in ys:
             if not isinstance(y, Value):
-                _number(y)
+                _number(y, "results of the function")
         return build([call.shaped(call.pull(y)) for y in ys])
 
     return _named(transformed, "jacobian", f)
@@ -323,14 +333,17 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
         >>> mg.jvp(lambda x, y: x * y, (2.0, 3.0), (1.0, 0.0))
         (6.0, 3.0)
     """
-    primals, tangents = tuple(primals), tuple(tangents)
+    primals, tangents = _sequence(primals, "primals"), _sequence(tangents, "tangents")
     directions, _ = flatten(tangents)
     call = _run(f, tuple(range(len(primals))), primals, {})
     if len(directions) != len(call.inputs):
         raise ValueError(f"tangents have {len(directions)} numbers, but primals have {len(call.inputs)}")
+    counts = [[len(flatten(x)[0]) for x in xs] for xs in (primals, tangents)]
+    if counts[0] != counts[1]:
+        raise ValueError(f"tangents have {counts[1]} numbers for the arguments, but primals have {counts[0]}")
     for t in directions:
         if not isinstance(t, Value):
-            _number(t)
+            _number(t, "tangents")
     nested = call.nested or any(isinstance(t, Value) for t in directions)
     along = dict(zip(call.inputs, directions, strict=True))
     ys, build = flatten(call.result)
@@ -382,7 +395,7 @@ def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
         >>> mg.hvp(lambda v: v[0] * v[0] * v[1], ([2.0, 3.0],), ([1.0, 0.0],))
         [6.0, 4.0]
     """
-    primals = tuple(primals)
+    primals = _sequence(primals, "primals")
     argnums: int | tuple[int, ...] = 0 if len(primals) == 1 else tuple(range(len(primals)))
     return jvp(grad(f, argnums), primals, tangents)[1]
 
