@@ -230,8 +230,8 @@ class Fixed:
 
 
 def test_misuse_of_primitive_is_named():
-    formula = lambda m, x: x  # noqa: E731
-    rule = lambda m, g, z, x: g  # noqa: E731
+    formula = lambda m, x: x
+    rule = lambda m, g, z, x: g
     for error, match, arguments, columns in [
         (ValueError, "taken", ("tanh", rule), {}),
         (ValueError, "identifier", ("no good", rule), {}),
