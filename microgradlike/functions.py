@@ -138,7 +138,8 @@ def _take(row: Op) -> Callable[..., Any]:
             if len(widths) != 1:
                 raise ValueError(f"take: rows must have the same length, not {sorted(widths)}")
             return [take([x[j] for x in items], index) for j in range(widths.pop())]
-        _position(index.data, len(items))
+        if _position(index.data, len(items)) < 0:  # the rule finds the row that is selected by its number
+            raise IndexError(f"take: an index that is a Value must be from 0 to {len(items) - 1}, not {index.data:g}")
         return record(index, *items)
 
     return take

@@ -252,3 +252,16 @@ def m_sum(terms):
     for term in terms[1:]:
         total = total + term
     return total
+
+
+def test_take_selects_by_an_index_that_may_be_a_value():
+    rows = [[Value(1.0), Value(2.0)], [Value(3.0), Value(4.0)]]
+    assert mg.take(rows, 1) is rows[1]
+    assert mg.take(rows, -1) is rows[1]
+    picked = mg.take(rows, Value(1))
+    assert [v.data for v in picked] == [3.0, 4.0]
+    (2 * picked[0]).backward()
+    assert [v.grad for row in rows for v in row] == [0.0, 0.0, 2.0, 0.0]
+    for index in (2, -3, 0.5, Value(-1), Value(2), Value(0.5)):
+        with pytest.raises(IndexError, match="take: "):
+            mg.take(rows[0], index)
