@@ -450,7 +450,39 @@ def _relaxed(
             if up[p] > up[q] - least:
                 up[p] = up[q] - least
         y = [(a + b) / 2 for a, b in zip(down, up, strict=True)]
+    _straightened(y, constraints, pulls)
     return [y[block[v]] + shift[v] for v in range(count)]
+
+
+def _straightened(
+    y: list[float],
+    constraints: list[tuple[int, int, float]],
+    pulls: list[list[tuple[int, float, float]]],
+    most: float = 8.0,
+) -> None:
+    """Move blocks by a few pixels where that makes a wire straight that is nearly so, and room is left for it."""
+    low, high = [-1e18] * len(y), [1e18] * len(y)  # where a block may lie while its neighbours stay
+
+    def bound(p: int, q: int, least: float) -> None:
+        low[q] = max(low[q], y[p] + least)
+        high[p] = min(high[p], y[q] - least)
+
+    around: list[list[tuple[int, int, float]]] = [[] for _ in y]
+    for p, q, least in constraints:
+        bound(p, q, least)
+        around[p].append((p, q, least))
+        around[q].append((p, q, least))
+    settled = [any(abs(y[q] + d - y[p]) < 1e-6 for q, d, _ in pull) for p, pull in enumerate(pulls)]
+    slanted = [(abs(y[q] + d - y[p]), p, q, d) for p, pull in enumerate(pulls) for q, d, _ in pull]
+    for _, p, q, d in sorted(entry for entry in slanted if entry[0] <= most):
+        goal = y[q] + d
+        if settled[p] or abs(goal - y[p]) > most or not low[p] <= goal <= high[p]:
+            continue
+        y[p] = goal
+        settled[p] = settled[q] = True
+        for a, b, _ in around[p]:
+            low[b] = max((y[x] + room for x, other, room in around[b] if other == b), default=-1e18)
+            high[a] = min((y[other] - room for x, other, room in around[a] if x == a), default=1e18)
 
 
 # ── along, and the routes ───────────────────────────────────────────────────────────────────────

@@ -351,9 +351,10 @@ class Painter:
         if edge.kind == "constant":
             shapes.append(Rect(x, y, w, h, h / 2, fill="paper", stroke="line", line=1.2, dashed=True, name="pill"))
         elif edge.kind == "again":
-            shapes.append(
-                Rect(x, y, w, h, min(h / 2, 11), fill="input_paper", stroke="input_line", line=1.1, name="pill")
-            )
+            kind = self.scene.cards[edge.tail].kind
+            paper, border = PAPERS.get(kind, "card"), LINES.get(kind, "line")
+            radius = min(h / 2, 11) if kind == "input" else 5
+            shapes.append(Rect(x, y, w, h, radius, fill=paper, stroke=border, line=1.1, name="pill"))
         else:
             shapes.append(Rect(x, y, w, h, 7, fill="paper", stroke="faint", line=1.2, name="pill"))
         top = cy - PILL_LINE * len(edge.texts) / 2
