@@ -866,7 +866,7 @@ def exp_times(x: float, y: float) -> float:
     """y·eˣ, also where eˣ alone would leave the range."""
     if -708.0 < x < 709.0 or x - x != 0.0 or y - y != 0.0:
         return y * exp_ieee(x)
-    return exp_tail(y, 0.0, x, 0.0) if -800.0 < x < 0.0 and fabs(y) < 1e250 else square_times(y, exp_ieee(0.5 * x))
+    return exp_tail(y, 0.0, x, 0.0) if -750.0 < x < 0.0 and fabs(y) < 1e250 else square_times(y, exp_ieee(0.5 * x))
 
 
 def exp_quotient(x: float, y: float) -> float:
@@ -1143,7 +1143,8 @@ def softmax_minus(index: float, *xs: float) -> float:
         return g if small else -g
     from decimal import Decimal
 
-    with digits(60):
+    smallest = min([frexp(d)[1] for d, _ in w.differences if d], default=0)
+    with digits(60 - min(smallest, 0)):  # exp of a difference of 10^-n is 1 up to there
         exact = [(Decimal(x) - Decimal(xs[w.top])).exp() for x in xs]
         wanted = [Decimal(target) for target in ys]
         factor = sum(wanted, Decimal(0)) / sum(exact, Decimal(0))

@@ -332,7 +332,7 @@ def arguments(draw: st.DrawFn, row: Op) -> list[float]:
     """Operands of a row; some of them such that its terms nearly cancel."""
     name = row.name
     if row.arity is None:
-        n = draw(st.integers(1, 4))
+        n = draw(st.integers(1, 3))
         number = draw(st.sampled_from([st.floats(-3.0, 3.0), st.floats(-40.0, 40.0), numbers(row, 0)]))
         x = [draw(number) for _ in range(n)]
         if name in PAIRED:
@@ -423,21 +423,22 @@ EXCLUDED: dict[str, Callable[..., bool]] = {
     "binary_cross_entropy": lambda p, y: not 0.0 < p < 1.0 or p == y,  # (the slope is 0: no difference shows that)
     "binary_cross_entropy_slope": lambda p, y: not 0.0 < p < 1.0,
     "logit": lambda p: not 0.0 < p < 1.0,
-    "soft_cross_entropy": lambda *xs: max(map(abs, xs)) > 1e300,
+    "soft_cross_entropy": lambda *xs: max(map(abs, xs)) > 1e300 or len(set(xs[len(xs) // 2 :])) == 1,
     "exp_times": lambda x, y: not y,
 }
 
 
 def partial(f: Callable[..., Any], i: int, x: Sequence[Any]) -> Any:
-    """∂f/∂xᵢ as a central difference; its error is some 10^-90 of it."""
-    largest = max([mpf(1), *map(abs, x)])
-    h = (min(abs(x[i]), ONE) or mpf(2) ** -1200) / largest / mpf(2) ** 160
+    """∂f/∂xᵢ as a central difference over 2^-160 of the smallest operand; its error is some 10^-90 of it."""
+    sizes = [mpf(1), *(abs(number) for number in x if number)]
+    h = min(sizes) / max(sizes) / mpf(2) ** 160
     return (f(*x[:i], x[i] + h, *x[i + 1 :]) - f(*x[:i], x[i] - h, *x[i + 1 :])) / (2 * h)
 
 
 def enough_bits(x: Sequence[float]) -> int:
-    """So many that a difference over 2^-160 of the smallest operand keeps its digits beside the largest."""
-    return 1700 + 2 * sum(abs(math.frexp(number)[1]) if number else 1200 for number in x)
+    """So many that such a difference keeps its digits beside the largest operand, and beside 1 where exp is tiny."""
+    exponents = [0, *(math.frexp(number)[1] for number in x)]
+    return 1700 + 3 * (max(exponents) - min(exponents))
 
 
 LARGEST = mpf(2) ** 1024
@@ -452,9 +453,35 @@ def ulps(got: float, truth: Any) -> float:
     return float(abs((mpf(got) if math.isfinite(got) else mp.sign(got) * LARGEST) - truth) / place)
 
 
-# Worst errors of value and partials that 40,000 points a row gave (glibc 2.36, x86-64), rounded up; a row that is
-# not listed may err by ½ ulp in its value, and by nothing in its partials.
-BOUNDS: dict[str, tuple[float, float]] = {}
+# The worst errors of value and partials at 40,000 points a row (glibc 2.36, x86-64) and a little more, at most 2 ulp.
+# A row that is not listed may err by ½ ulp in its value, and by nothing in its partials.
+BOUNDS: dict[str, tuple[float, float]] = {
+    "divide": (0.5, 1.6), "reciprocal": (0.5, 1.4), "remainder": (0.5, 2.0), "pow": (0.7, 2.0), "sqrt": (0.5, 1.6),
+    "cbrt": (0.5, 1.2), "exp": (0.7, 0.7), "expm1": (1.0, 0.7), "log": (0.7, 0.5), "log1p": (1.0, 1.7),
+    "log2": (0.7, 0.8), "log10": (1.7, 0.9), "logaddexp": (1.5, 1.4), "xlogy": (1.6, 0.7), "sin": (0.7, 0.7),
+    "cos": (0.7, 0.7), "tan": (0.7, 2.0), "asin": (0.7, 0.5), "acos": (0.7, 0.5), "atan": (0.7, 1.3),
+    "atan2": (0.7, 1.2), "hypot": (0.5, 1.6), "sinh": (2.0, 2.0), "cosh": (1.9, 1.9), "tanh": (1.7, 1.9),
+    "asinh": (1.7, 1.7), "acosh": (1.3, 0.8), "atanh": (1.7, 1.2), "erf": (1.1, 1.7), "erfc": (1.8, 1.7),
+    "elu": (1.5, 1.5), "selu": (1.7, 1.6), "celu": (1.5, 1.9), "sigmoid": (1.7, 1.9), "log_sigmoid": (1.6, 1.8),
+    "softplus": (1.6, 1.8), "silu": (1.5, 1.5), "mish": (1.6, 1.7), "gelu": (1.8, 1.7), "gelu_tanh": (1.7, 1.8),
+    "prod": (0.5, 0.8), "mean": (1.4, 0.5), "dot": (1.6, 0.0), "norm": (0.5, 1.6), "logsumexp": (1.4, 1.4),
+    "softmax": (1.6, 1.9), "log_softmax": (1.5, 1.5), "half_squared_error": (1.2, 0.5),
+    "mean_squared_error": (1.4, 1.4), "binary_cross_entropy": (1.7, 1.7),
+    "binary_cross_entropy_with_logits": (1.9, 1.6), "cross_entropy": (1.7, 1.4), "soft_cross_entropy": (1.6, 1.8),
+    "over_square": (1.6, 0.0), "pow_slope": (1.9, 0.0), "pow_log": (2.0, 0.0), "cbrt_slope": (1.2, 0.0),
+    "sec2": (2.0, 0.0), "sech2": (1.9, 0.0), "lorentzian": (1.2, 0.0), "asin_slope": (0.7, 0.0),
+    "atanh_slope": (1.2, 0.0), "acosh_slope": (0.8, 0.0), "erf_slope": (1.7, 0.0), "normal_density": (1.9, 0.0),
+    "normal_cdf": (1.7, 0.0), "over_norm2": (1.2, 0.0), "unit_component": (1.6, 0.0),
+    "sigmoid_difference": (1.4, 0.0), "logistic_density": (1.9, 0.0), "selu_slope": (1.5, 0.0),
+    "exp_quotient": (1.2, 0.0), "exp_times": (1.8, 0.0), "celu_gap": (2.0, 0.0),
+    "silu_slope": (1.5, 0.0), "mish_slope": (1.7, 0.0),
+    "gelu_slope": (1.7, 0.0), "gelu_tanh_slope": (1.8, 0.0), "softmax_slope": (1.5, 0.0),
+    "one_minus_softmax": (1.3, 0.0), "softmax_minus": (1.3, 0.0), "logit": (1.7, 0.0),
+    "binary_cross_entropy_slope": (1.6, 0.0), "sigmoid_minus": (1.5, 0.0),
+}  # fmt: skip
+
+
+QUICK = [HealthCheck.too_slow, HealthCheck.filter_too_much]
 
 
 def truths(row, x):
@@ -466,7 +493,7 @@ def truths(row, x):
 @pytest.mark.parametrize(
     "row", [row for row in TABLE.values() if row.name not in COMPARISONS], ids=lambda row: row.name
 )
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=QUICK)
 @given(data=st.data())
 def test_rows_are_judged_by_mpmath(row, data):
     x = data.draw(arguments(row))
@@ -486,7 +513,7 @@ def test_rows_are_judged_by_mpmath(row, data):
 @pytest.mark.parametrize(
     "row", [row for row in TABLE.values() if not row.public and row.name in TRUTH], ids=lambda row: row.name
 )
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=QUICK)
 @given(data=st.data())
 def test_second_derivatives_are_sane(row, data):
     if row.arity is None:
