@@ -51,8 +51,11 @@ def _plain_form(row: Op) -> Callable[..., Any]:
     record, names, defaults = getattr(values, row.name), row.parameters, row.defaults
 
     def call(*args: Any, **named: Any) -> Any:
-        if named or (defaults and len(args) < len(names)):
+        missing = len(names) - len(args)
+        if named:
             args = _bound(row, args, named)
+        elif 0 < missing <= len(defaults):
+            args += defaults[len(defaults) - missing :]
         if len(args) != len(names):
             raise TypeError(f"{row.name}() takes {len(names)} argument(s) ({', '.join(names)}), not {len(args)}")
         return record(*args)

@@ -71,6 +71,7 @@ class _Modes(threading.local):
 
 
 _modes = _Modes()
+_methods: dict[Op, Any] = {}  # the functions that Values have as methods, as far as they were used
 _queue: list[Any] = []  # operands of dying nodes, see Value.__dealloc__
 _draining = False
 
@@ -402,9 +403,12 @@ class Value:
     def __getattr__(self, name: str) -> Any:
         row = TABLE.get(name)
         if row is not None and row.public and row.arity is not None:
-            from .functions import function  # it knows names of arguments, defaults and choices
+            found = _methods.get(row)
+            if found is None:
+                from .functions import function  # it knows names of arguments, defaults and choices
 
-            return partial(function(name), self)
+                found = _methods[row] = function(name)
+            return partial(found, self)
         if name in ("_prev", "_op"):  # what micrograd's drawing code reads
             return {x for x in self.args if isinstance(x, Value)} if name == "_prev" else _symbol_of(self)
         if not name.startswith("_"):
