@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .scene import Card, Edge, Scene
 from .text import visible
@@ -29,7 +29,13 @@ def digraph(scene: Scene, theme: Theme, direction: str = "LR") -> graphviz.Digra
         ) from None
     graph = graphviz.Digraph("computation")
     graph.attr(
-        rankdir=direction, bgcolor=theme.paper, nodesep="0.25", ranksep="0.5", fontname=FONT, fontcolor=theme.ink
+        rankdir=direction,
+        ordering="in",
+        bgcolor=theme.paper,
+        nodesep="0.25",
+        ranksep="0.5",
+        fontname=FONT,
+        fontcolor=theme.ink,
     )
     if scene.title or scene.caption:
         lines = [f"<b>{_html(scene.title)}</b>"] if scene.title else []
@@ -38,11 +44,17 @@ def digraph(scene: Scene, theme: Theme, direction: str = "LR") -> graphviz.Digra
         )
     graph.attr("node", shape="plain", fontname=FONT, fontsize="11", fontcolor=theme.ink)
     graph.attr("edge", fontname=FONT, fontsize="10", color=theme.line, fontcolor=theme.muted, arrowsize="0.7")
-    bands: dict[str, Any] = {}
+    bands: dict[str, list[str]] = {}
     for i, card in enumerate(scene.cards):
         graph.node(f"n{i}", f"<{_card(card, theme)}>", tooltip=_plain(card.tooltip))
-        if card.band:
-            bands.setdefault(card.band, []).append(f"n{i}")
+        bands.setdefault(card.band, []).append(f"n{i}")
+    for k, (band, nodes) in enumerate(bands.items()):
+        if band and len(nodes) > 1:
+            with graph.subgraph(name=f"cluster_{k}") as layer:
+                layer.attr(label=f"<{_html(band)}>", style="rounded,filled", color=theme.faint, fillcolor=theme.band)
+                layer.attr(fontname=FONT, fontsize="10", fontcolor=theme.muted, labeljust="l")
+                for node in nodes:
+                    layer.node(node)
     for number, edge in enumerate(scene.edges):
         if edge.kind == "wire":
             graph.edge(f"n{edge.tail}", f"n{edge.head}", **_wire(edge, theme))
@@ -102,9 +114,9 @@ def _card(card: Card, theme: Theme) -> str:
             label = f'<td align="left" bgcolor="{back}"><font color="{colour}" point-size="9">{_html(name)}</font></td>'
             value = f'<b><font color="{colour}">{_html(text)}</font></b>'
             rows += f'<tr>{label}<td colspan="2" align="right" bgcolor="{back}">{value}</td></tr>'
-    rounded = ' style="rounded"' if card.kind == "input" else ""
-    width = 2 if card.output else 1
-    frame = f'border="{width}" color="{border}" cellborder="0" cellspacing="0" cellpadding="3"{rounded}'
+    # The cells of a rounded table keep away from its corners.
+    shape = f'style="rounded" bgcolor="{paper}" cellspacing="3"' if card.kind == "input" else 'cellspacing="0"'
+    frame = f'border="{2 if card.output else 1}" color="{border}" cellborder="0" cellpadding="3" {shape}'
     return f"<table {frame}>{head}{rows}</table>"
 
 

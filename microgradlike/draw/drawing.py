@@ -153,10 +153,11 @@ class Drawing:
             ValueError: scale is no positive number, or the picture would have more than 60 million pixels.
             ImportError: resvg-py is not installed.
         """
-        if self.engine == "dot":
-            return self._dot("png", f"-Gdpi={round(72 * scale)}")
-        from .png import png
+        from .png import check_scale, png
 
+        check_scale(scale)
+        if self.engine == "dot":
+            return self._dot("png", f"-Gdpi={max(round(72 * scale), 1)}")
         return png(self.canvas, self._colours, scale)
 
     def to_pdf(self) -> bytes:

@@ -13,14 +13,19 @@ MOST_PIXELS = 60_000_000
 MOST_ACROSS = 32_000
 
 
+def check_scale(scale: object) -> None:
+    """Refuse what is no positive number."""
+    if not (isinstance(scale, (int, float)) and math.isfinite(scale) and scale > 0):
+        raise ValueError(f"scale must be a positive number, not {scale!r}")
+
+
 def png(canvas: Canvas, theme: Theme, scale: float = 2.0) -> bytes:
     """The picture as PNG, `scale` pixels for one unit of the SVG.
 
     Raises:
         ValueError: scale is no positive number, or the picture would be too large.
     """
-    if not (isinstance(scale, (int, float)) and math.isfinite(scale) and scale > 0):
-        raise ValueError(f"scale must be a positive number, not {scale!r}")
+    check_scale(scale)
     w, h = canvas.width * scale, canvas.height * scale
     if w * h > MOST_PIXELS or max(w, h) > MOST_ACROSS:
         fits = scale * min(math.sqrt(MOST_PIXELS / (w * h)), MOST_ACROSS / max(w, h))
