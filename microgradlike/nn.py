@@ -371,13 +371,17 @@ def _word(activation: Activation) -> str:
 Initializer = Callable[[random.Random, int, int], float]
 _GLOROT_UNIFORM: Initializer = lambda rng, fan_in, fan_out: _uniform(rng, math.sqrt(6.0 / (fan_in + fan_out)))
 _GLOROT_NORMAL: Initializer = lambda rng, fan_in, fan_out: rng.gauss(0.0, math.sqrt(2.0 / (fan_in + fan_out)))
+_HE_NORMAL: Initializer = lambda rng, fan_in, fan_out: rng.gauss(0.0, math.sqrt(2.0 / fan_in))
 _INITIALIZERS: dict[str, Initializer] = {
+    "glorot": _GLOROT_UNIFORM,
+    "xavier": _GLOROT_UNIFORM,
+    "he": _HE_NORMAL,
     "glorot_uniform": _GLOROT_UNIFORM,
     "glorot_normal": _GLOROT_NORMAL,
     "xavier_uniform": _GLOROT_UNIFORM,
     "xavier_normal": _GLOROT_NORMAL,
     "he_uniform": lambda rng, fan_in, fan_out: _uniform(rng, math.sqrt(6.0 / fan_in)),
-    "he_normal": lambda rng, fan_in, fan_out: rng.gauss(0.0, math.sqrt(2.0 / fan_in)),
+    "he_normal": _HE_NORMAL,
     "lecun_normal": lambda rng, fan_in, fan_out: rng.gauss(0.0, math.sqrt(1.0 / fan_in)),
     "uniform": lambda rng, fan_in, fan_out: _uniform(rng, 1.0),
     "zeros": lambda rng, fan_in, fan_out: 0.0,
@@ -389,11 +393,12 @@ def initializers() -> list[str]:
     """The names an initializer can have.
 
     With n inputs and m outputs of a layer, uniform ones draw from (−limit, limit), normal ones with mean 0 and a
-    standard deviation: glorot (also called xavier) limit √(6/(n + m)), deviation √(2/(n + m)), Glorot & Bengio
-    2010; he √(6/n), √(2/n), He et al. 2015, arXiv:1502.01852; lecun_normal √(1/n), LeCun et al. 1998; uniform 1.
+    standard deviation: glorot (Xavier Glorot, so also xavier) limit √(6/(n + m)), deviation √(2/(n + m)), Glorot &
+    Bengio 2010; he √(6/n), √(2/n), He et al. 2015, arXiv:1502.01852; lecun_normal √(1/n), LeCun et al. 1998;
+    uniform 1. By the name alone they are as in the paper: glorot and xavier uniform, he normal.
 
-    >>> initializers()[:2]
-    ['glorot_uniform', 'glorot_normal']
+    >>> initializers()[:3]
+    ['glorot', 'xavier', 'he']
     """
     return list(_INITIALIZERS)
 

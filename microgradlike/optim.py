@@ -13,7 +13,8 @@ Rules, defaults and the order of operations are PyTorch's, so that the sequence 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from . import floats
@@ -625,12 +626,26 @@ def clipped(gradient: Any, max_norm: float, *, eps: float = 1e-6) -> tuple[float
     return total, gradient * scale if hasattr(gradient, "dtype") else [g * scale for g in gradient]
 
 
-def by_name() -> dict[str, type[Optimizer]]:
-    """The optimisers as the models call them: "gradient_descent", "sgd", "adagrad", "rmsprop", "adadelta", …"""
+def by_name() -> dict[str, Callable[..., Optimizer]]:
+    """The optimisers as the models call them: a name, and what makes one from (parameters, learning_rate).
+
+    "momentum" and "nesterov" are SGD with a momentum of 0.9.
+
+    >>> list(by_name())
+    ['gradient_descent', 'sgd', 'momentum', 'nesterov', 'adagrad', 'rmsprop', 'adadelta', 'adam', 'adamw', 'nadam']
+    """
     return {
-        "gradient_descent": GradientDescent, "sgd": SGD, "adagrad": Adagrad, "rmsprop": RMSprop,
-        "adadelta": Adadelta, "adam": Adam, "adamw": AdamW, "nadam": Nadam,
-    }  # fmt: skip
+        "gradient_descent": GradientDescent,
+        "sgd": SGD,
+        "momentum": partial(SGD, momentum=0.9),
+        "nesterov": partial(SGD, momentum=0.9, nesterov=True),
+        "adagrad": Adagrad,
+        "rmsprop": RMSprop,
+        "adadelta": Adadelta,
+        "adam": Adam,
+        "adamw": AdamW,
+        "nadam": Nadam,
+    }
 
 
 def _lerp(start: Any, end: Any, weight: float) -> Any:

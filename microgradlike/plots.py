@@ -152,8 +152,8 @@ def descent_path(
 
 # What each needs to cover the distance on the example surface in some tens of steps.
 _RATES = {
-    "gradient_descent": 1.0, "sgd": 1.0, "adagrad": 1.0, "rmsprop": 0.2, "adadelta": 20.0, "adam": 0.3, "adamw": 0.3,
-    "nadam": 0.3,
+    "gradient_descent": 1.0, "sgd": 1.0, "momentum": 0.3, "nesterov": 0.3, "adagrad": 1.0, "rmsprop": 0.2,
+    "adadelta": 20.0, "adam": 0.3, "adamw": 0.3, "nadam": 0.3,
 }  # fmt: skip
 
 
@@ -163,13 +163,20 @@ def _made(optimizer: Any, parameters: list[Value]) -> optim.Optimizer:
         return made
     kinds: dict[str, Any] = optim.by_name()
     name = choice("optimizer", optimizer, kinds)
-    options = {"momentum": 0.8} if name == "sgd" else {}
-    built: optim.Optimizer = kinds[name](parameters, _RATES[name], **options)
+    built: optim.Optimizer = kinds[name](parameters, _RATES[name])
     return built
 
 
 def descent_paths(
-    optimizers: Mapping[str, Any] | Sequence[str] = ("gradient_descent", "sgd", "adagrad", "rmsprop", "adam", "nadam"),
+    optimizers: Mapping[str, Any] | Sequence[str] = (
+        "gradient_descent",
+        "momentum",
+        "nesterov",
+        "adagrad",
+        "rmsprop",
+        "adam",
+        "nadam",
+    ),
     x: Sequence[float] = EXAMPLE_X,
     y: Sequence[int] = EXAMPLE_Y,
     *,

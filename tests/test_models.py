@@ -557,7 +557,7 @@ def test_hyperparameters_are_refused_by_name(kind, settings, error, words):
         (MLPClassifier, {"activation": "rely"}, ValueError, "unknown activation 'rely': did you mean 'relu'"),
         (MLPClassifier, {"hidden_layer_sizes": 16}, TypeError, r"hidden_layer_sizes must list .* \(16, 16\), not 16"),
         (MLPClassifier, {"hidden_layer_sizes": (4, 0)}, ValueError, r"hidden_layer_sizes\[1\] must be at least 1"),
-        (MLPRegressor, {"initializer": "xavier"}, ValueError, "unknown initializer 'xavier': did you mean 'xavier_"),
+        (MLPRegressor, {"initializer": "xavierr"}, ValueError, "unknown initializer 'xavierr': did you mean 'xavier'"),
     ],
 )
 def test_further_hyperparameters_are_refused_by_name(kind, settings, error, words):
@@ -648,3 +648,68 @@ def test_a_neuron_is_what_logistic_regression_trains():
     model = LogisticRegression(epochs=5, **quiet).fit(X2, Y2)
     assert isinstance(model.network_, nn.Neuron)
     assert model.network_(X2[0]).data == model.decision_function(X2)[0]
+
+
+@pytest.mark.parametrize("kind", [LogisticRegression, MLPClassifier])
+def test_an_interrupt_at_any_line_leaves_a_whole_model(kind):
+    """After a KeyboardInterrupt at any line of the training a model is as it was, or as after some completed epoch."""
+    options = {"epochs": 3, "backend": "eager", "batch_size": 4, **quiet}
+
+    def learnt(model):
+        return (
+            [(name, p.data) for name, p in model.network_.named_parameters()],
+            list(model.classes_),
+            model.loss_curve_,
+        )
+
+    wholes = [learnt(kind(**{**options, "epochs": epochs}).fit(X2, Y2)) for epochs in (1, 2, 3)]
+    earlier = [["a", "b"][k] for k in Y2]
+
+    def interrupted_at(line):
+        """How a fit ends that is interrupted when it comes to its `line`th line; False if it ends before."""
+        count = 0
+
+        def trace(frame, event, argument):
+            nonlocal count
+            if frame.f_globals.get("__name__", "").startswith("microgradlike.models"):
+                count += event == "line"
+                if count == line:
+                    count += 1
+                    raise KeyboardInterrupt
+                return trace
+            return None
+
+        model = kind(**options).fit(X2, earlier)
+        before = learnt(model)
+        old = sys.gettrace()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            sys.settrace(trace)
+            try:
+                model.fit(X2, Y2)
+            except KeyboardInterrupt:
+                pass
+            finally:
+                sys.settrace(old)
+        assert learnt(model) in (before, *wholes[: model.n_iter_]), f"interrupted at line {line}"
+        assert learnt(model) == before or learnt(model) == wholes[model.n_iter_ - 1]
+        return count > line, learnt(model) == before
+
+    line, kept = 1, []
+    while True:
+        happened, as_before = interrupted_at(line)
+        if not happened:
+            break
+        kept.append(not as_before)
+        line += 7  # every line would take long; 7 has no rhythm in common with the loops
+    assert any(kept)
+    assert not all(kept)
+
+
+def test_lbfgs_trains_a_perceptron_too():
+    model = MLPClassifier(
+        hidden_layer_sizes=(6,), activation="tanh", optimizer="lbfgs", batch_size=None, l2=1e-3, epochs=300, **quiet
+    )
+    X = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
+    assert model.fit(X, [0, 1, 1, 0]).score(X, [0, 1, 1, 0]) == 1.0
+    assert all(after <= before + 1e-15 for before, after in pairwise(model.loss_curve_))

@@ -239,6 +239,8 @@ def drawn(initializer, n=40, m=50):
 @pytest.mark.parametrize(
     ("name", "variance", "limit"),
     [
+        ("glorot", 2 / 90, math.sqrt(6 / 90)), ("xavier", 2 / 90, math.sqrt(6 / 90)), ("he", 2 / 40, math.inf),
+        ("glorot", 2 / 90, math.sqrt(6 / 90)), ("xavier", 2 / 90, math.sqrt(6 / 90)), ("he", 2 / 40, math.inf),
         ("glorot_uniform", 2 / 90, math.sqrt(6 / 90)), ("glorot_normal", 2 / 90, math.inf),
         ("xavier_uniform", 2 / 90, math.sqrt(6 / 90)), ("xavier_normal", 2 / 90, math.inf),
         ("he_uniform", 2 / 40, math.sqrt(6 / 40)), ("he_normal", 2 / 40, math.inf),

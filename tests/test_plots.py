@@ -85,9 +85,9 @@ def test_a_path_is_the_optimisers():
 
 
 def test_paths_over_the_contours():
-    figure = drawn(plots.descent_paths({"plain": "gradient_descent", "with momentum": "sgd"}, steps=12))
+    figure = drawn(plots.descent_paths({"plain": "gradient_descent", "with momentum": "momentum"}, steps=12))
     lines = figure.axes[0].lines[:2]
-    for line, name in zip(lines, ["gradient_descent", "sgd"], strict=True):
+    for line, name in zip(lines, ["gradient_descent", "momentum"], strict=True):
         path = plots.descent_path(name, steps=12)
         assert list(zip(line.get_xdata(), line.get_ydata(), strict=True)) == [(w, b) for w, b, _ in path]
         assert f"({path[-1][2]:.3g})" in line.get_label()

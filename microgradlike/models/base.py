@@ -38,9 +38,9 @@ class Model:
     """The hyperparameters and methods common to all models.
 
     Args:
-        optimizer: "gradient_descent", "sgd", "adagrad", "rmsprop", "adadelta", "adam", "adamw", "nadam", or "lbfgs",
-            which needs no learning rate and reaches the minimum of a convex cost to all digits; or a function that
-            takes (parameters, learning_rate) and returns an `optim.Optimizer`.
+        optimizer: "gradient_descent", "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "adamw"
+            or "nadam"; or "lbfgs", which needs no learning rate and reaches the minimum of a convex cost to all
+            digits; or a function that takes (parameters, learning_rate) and returns an `optim.Optimizer`.
         learning_rate: a number, or a schedule over the steps (`optim.Cosine(0.1, steps=300)`).
         epochs: how often, at most, all rows are gone through.
         batch_size: rows per step; None means all of them, which is batch gradient descent.
