@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from fractions import Fraction
 
 import pytest
 from hypothesis import assume, given, settings
@@ -127,7 +128,21 @@ def test_where_takes_all_but_zero_as_true():
 
 
 def test_signs_of_zero_are_kept():
-    for name in ("floor", "ceil", "round", "trunc", "sin", "tan", "tanh", "cbrt", "sqrt", "asinh", "expm1", "gelu", "sign"):
+    for name in (
+        "floor",
+        "ceil",
+        "round",
+        "trunc",
+        "sin",
+        "tan",
+        "tanh",
+        "cbrt",
+        "sqrt",
+        "asinh",
+        "expm1",
+        "gelu",
+        "sign",
+    ):
         assert same(getattr(floats, name)(-0.0), -0.0), name
     assert same(floats.ceil(-0.5), -0.0)
     assert same(floats.round(-0.5), -0.0)
@@ -140,8 +155,6 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
 
 @given(finite, finite)
 def test_a_pair_holds_a_sum_or_a_product_exactly(a, b):
-    from fractions import Fraction
-
     s, e = accurate.two_sum(a, b)
     if math.isfinite(s):
         assert Fraction(s) + Fraction(e) == Fraction(a) + Fraction(b)
@@ -155,6 +168,22 @@ def test_powers_of_small_whole_numbers_are_those_of_python_and_micrograd(x, y):
     assert floats.pow(x, float(y)) == x**y
     assert floats.pow_slope(x, float(y)) == (y * x ** (y - 1) if y else 0.0)
     assert floats.pow_slope(-x, float(y)) == (y * (-x) ** (y - 1) if y else 0.0)
+
+
+@given(st.lists(st.tuples(finite, finite), max_size=6), st.booleans())
+def test_sums_and_dots_are_as_if_exact_and_rounded_once_or_twice(pairs, cancelling):
+    xs, ys = [x for x, _ in pairs], [y for _, y in pairs]
+    if cancelling and math.isfinite(almost := floats.dot(*xs, *ys)):
+        xs, ys = [*xs, -almost], [*ys, 1.0]
+    for got, exact in [
+        (floats.sum(*xs), sum(map(Fraction, xs))),
+        (floats.dot(*xs, *ys), sum(Fraction(x) * Fraction(y) for x, y in zip(xs, ys, strict=True))),
+    ]:
+        largest = Fraction(1.7976931348623157e308)
+        if abs(exact) > largest:
+            assert abs(got) >= largest
+        else:
+            assert abs(Fraction(got) - exact) <= Fraction(3, 2) * Fraction(math.ulp(float(exact)))
 
 
 def test_pi_to_1300_bits():
@@ -196,6 +225,10 @@ CASES = [
     ("hypot", (0.0, 0.0), [0.0, 0.0, 0.0]),
     ("xlogy", (0.0, 0.0), [0.0, -INF, 0.0]),
     ("sin", (INF,), [NAN, NAN]),
+    # beside a multiple of π/2, where the C library's π is too short
+    ("sin", (1.2853022199154463e174,), [-4.970732575237069e-18, -1.0]),
+    ("cos", (1.5986289000543612e74,), [-4.796584752012325e-18, 1.0]),
+    ("tan", (1.5986289000543612e74,), [2.0848167012590928e17, 4.346460677848845e34]),
     # overflow is infinite, not an exception
     ("exp", (1000.0,), [INF, INF]),
     ("exp", (-INF,), [0.0, 0.0]),
