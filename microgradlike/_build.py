@@ -21,7 +21,7 @@ def fingerprint(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-class BuildExtension(build_ext):
+class BuildExtension(build_ext):  # type: ignore[misc]  # setuptools has no types
     """Cythonizes a copy of value.py under the name `_value`; without Cython or a compiler, skips it and says so."""
 
     def build_extension(self, ext: Any) -> None:
@@ -51,7 +51,7 @@ class BuildExtension(build_ext):
         open(os.path.join(folder, "__init__.py"), "w").close()
         extension = Extension("microgradlike._value", [source])
         directives = {"language_level": "3", "annotation_typing": True, "cdivision": False, "binding": True}
-        (translated,) = cythonize([extension], compiler_directives=directives, quiet=True, force=True)
+        (translated,) = cythonize([extension], compiler_directives=directives, quiet=True, force=True)  # type: ignore[no-untyped-call]
         return str(translated.sources[0])
 
     def copy_extensions_to_source(self) -> None:

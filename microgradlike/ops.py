@@ -438,8 +438,13 @@ helper("sigmoid_minus", lambda m, g, z, x, y: g * m.logistic_density(x),
 
 def _softmax_minus(m: Any, g: Any, k: Any, xs: Sequence[Any], ys: Sequence[Any]) -> list[Any]:
     total = m.sum(*ys)
-    return [*(g * (m.softmax_slope(k, float(j), *xs) * total) for j in range(len(xs))),
-            *(_at(m, k, j, lambda: -(g * m.one_minus_softmax(k, *xs)), lambda: g * m.softmax(k, *xs)) for j in range(len(xs)))]
+    return [
+        *(g * (m.softmax_slope(k, float(j), *xs) * total) for j in range(len(xs))),
+        *(
+            _at(m, k, j, lambda: -(g * m.one_minus_softmax(k, *xs)), lambda: g * m.softmax(k, *xs))
+            for j in range(len(xs))
+        ),
+    ]
 
 
 def _gelu_u(x: Any) -> Any:
