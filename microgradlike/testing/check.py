@@ -1,0 +1,586 @@
+"""check_gradients: are the derivatives of a function right, to the last digits that rounding leaves?"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.util import find_spec
+from random import Random
+from typing import Any, NamedTuple
+
+from .. import floats
+from ..engine import Value, cotangents, number, topological_order, values
+from ..ops import TABLE
+from ..transforms import _push, gradients
+from ..trees import flatten
+from .judges import (
+    Recording,
+    Verdict,
+    by_complex_step,
+    by_differences,
+    by_mpmath,
+    carefully_by_mpmath,
+    values_by_mpmath,
+)
+from .rounding import rounding_bounds
+
+JUDGES = ("mpmath", "complex", "differences")
+MODES = ("forward", "reverse")
+_EACH_UP_TO = 24  # inputs that are judged one by one; more are judged along some random directions
+_OUTPUTS_UP_TO = 12  # derivatives that are differentiated again one by one; more are summed with random weights
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+class GradientError(AssertionError):
+    """A derivative is wrong. The message says which, by how much, and which primitive is to blame.
+
+    Attributes:
+        finding: the derivative that is off by most.
+        culprit: the name of the primitive whose own derivative or value is wrong; None if each is right by itself.
+    """
+
+    def __init__(self, message: str, finding: Finding | None = None, culprit: str | None = None) -> None:
+        super().__init__(message)
+        self.finding, self.culprit = finding, culprit
+
+
+class Finding(NamedTuple):
+    """One derivative and what the judge says of it.
+
+    Attributes:
+        what: which derivative, say "∂²f/∂x∂y".
+        order: its order.
+        mode: how it was computed, "forward" or "reverse"; "value" for the result of f itself.
+        got: the number.
+        reference: the judge's; None if it could not be judged, at a pole or where numbers overflow.
+        ulps: the error in units in the last place of the reference.
+        allowed: how many ulps rounding alone explains, by a first-order error analysis.
+        judge: "mpmath", "complex step" or "differences".
+    """
+
+    what: str
+    order: int
+    mode: str
+    got: float
+    reference: float | None
+    ulps: float
+    allowed: float
+    judge: str
+
+    @property
+    def right(self) -> bool:
+        """Whether the error is one of rounding, or could not be judged."""
+        return self.reference is None or self.ulps <= self.allowed
+
+
+@dataclass(frozen=True)
+class GradientReport:
+    """What check_gradients looked at; all of it was right.
+
+    Attributes:
+        findings: every derivative that was judged.
+        unjudged: those that could not be, because they are infinite or rounding decides them.
+    """
+
+    findings: tuple[Finding, ...]
+    unjudged: tuple[Finding, ...] = field(default=())
+
+    @property
+    def worst(self) -> Finding:
+        """The one with the largest error in ulp."""
+        return max(self.findings, key=lambda finding: finding.ulps)
+
+    def __str__(self) -> str:
+        judges = " and ".join(sorted({finding.judge for finding in self.findings}))
+        worst = self.worst
+        text = f"{len(self.findings)} derivatives are right, judged by {judges}; the worst is {_described(worst)}"
+        return text + (f"; {len(self.unjudged)} could not be judged" if self.unjudged else "")
+
+
+def check_gradients(
+    f: Callable[..., Any],
+    *inputs: Any,
+    order: int = 2,
+    modes: Sequence[str] = MODES,
+    judge: str | None = None,
+    ulps: float = 0.0,
+) -> GradientReport:
+    """Check the derivatives of f at these inputs, forward and reverse, up to an order.
+
+    The computation that f records is run again by a judge that knows none of the derivative rules: with mpmath in
+    hundreds of bits where it is installed, else by the complex step, else by extrapolated differences. An error is
+    accepted only if rounding explains it, to a few ulp of each operation. f itself is also called at nearby
+    inputs, which shows what it hides from the graph. Derivatives are then differentiated and checked in the same
+    way, up to `order`. At a kink a derivative must lie between the one-sided ones.
+
+    Args:
+        f: a function that returns one Value, or lists, tuples or dicts of them.
+        *inputs: where to check: numbers, Values, or nested lists, tuples, dicts or arrays of them, all finite.
+        order: the highest order of derivative, at least 1.
+        modes: "forward", "reverse" or both.
+        judge: "mpmath", "complex" or "differences" to insist on one (with differences to fall back on).
+        ulps: an error, in units in the last place, to allow on top of what rounding explains.
+
+    Returns:
+        A GradientReport: how many derivatives were judged, and the worst error in ulp.
+
+    Raises:
+        GradientError: an AssertionError; it names the derivative, the error in ulp and the primitive to blame.
+        TypeError: f returns no Value, or an input is no number.
+        ValueError: f changes its inputs or depends on chance; an input or the result is not finite; nothing could
+            be judged there; an argument is out of range.
+
+    Example:
+        >>> import microgradlike as mg
+        >>> from microgradlike.testing import check_gradients
+        >>> report = check_gradients(lambda x, y: mg.tanh(x * y) / x, 0.5, 2.0)
+        >>> report.worst.ulps < 20
+        True
+
+        A rule with a mistake, found at the primitive that has it:
+
+        >>> wrong = mg.primitive(
+        ...     "wrong_cube", lambda m, g, z, x: g * (2.0 * m.square(x)), formula=lambda m, x: x * x * x, doc="x³"
+        ... )
+        >>> try:
+        ...     check_gradients(lambda x: mg.exp(wrong(x)), 0.5)
+        ... except AssertionError as error:
+        ...     print(error.culprit)
+        wrong_cube
+        >>> del mg.ops.TABLE["wrong_cube"]
+    """
+    _check_arguments(f, inputs, order, modes, judge, ulps)
+    name = getattr(f, "__name__", "f")
+    subject = _Subject(f, inputs, name if name.isidentifier() else "f")
+    recording = subject.recorded()
+    check = _Check(subject, judge, tuple(modes), ulps)
+    check.level(recording, [(output, ()) for output in subject.outputs], 1, order)
+    check.hidden(recording)
+    if not check.findings:
+        raise ValueError(
+            f"nothing could be judged at {subject.point()}: the derivatives are infinite or decided by rounding there; "
+            "choose another point"
+        )
+    return GradientReport(tuple(check.findings), tuple(check.unjudged))
+
+
+def _check_arguments(f: Any, inputs: Any, order: Any, modes: Any, judge: Any, ulps: Any) -> None:
+    if not callable(f):
+        raise TypeError(f"f must be a function, not {type(f).__name__}")
+    if not inputs:
+        raise TypeError("inputs are missing: check_gradients(f, *inputs) needs a point to check f at")
+    if not isinstance(order, int) or isinstance(order, bool):
+        raise TypeError(f"order must be an integer, not {order!r}")
+    if order < 1:
+        raise ValueError(f"order must be at least 1, not {order}")
+    if isinstance(modes, str) or not modes or any(mode not in MODES for mode in modes):
+        raise ValueError(f"modes must be some of {MODES}, not {modes!r}")
+    if judge not in (None, *JUDGES):
+        raise ValueError(f"judge must be one of {JUDGES}, not {judge!r}")
+    if judge == "mpmath" and not _have_mpmath():
+        raise ImportError("judge='mpmath' needs mpmath, which is not installed: pip install mpmath")
+    if not ulps >= 0.0:
+        raise ValueError(f"ulps must be at least 0, not {ulps!r}")
+
+
+def _have_mpmath() -> bool:
+    return find_spec("mpmath") is not None
+
+
+# ── the function under test ─────────────────────────────────────────────────────────────────────
+class _Subject:
+    """f and the point: calls f with fresh Values, and sees to it that f is a function of them."""
+
+    def __init__(self, f: Callable[..., Any], inputs: tuple[Any, ...], name: str) -> None:
+        self.f, self.name = f, name
+        leaves, self.build = flatten(inputs)
+        self.names = list(_leaf_names(f, inputs))
+        self.numbers = []
+        self.labels = []
+        for label, x in zip(self.names, leaves, strict=True):
+            try:
+                data = x.data if isinstance(x, Value) else number(x)
+            except TypeError as error:
+                raise TypeError(
+                    f"input {label} {error}; or fix it with a lambda: check_gradients(lambda x: f(x, ...), ...)"
+                ) from None
+            if not math.isfinite(data):
+                raise ValueError(f"input {label} is {data!r}: gradients are checked at finite inputs")
+            self.numbers.append(data)
+            self.labels.append(x.label if isinstance(x, Value) else None)
+        if not self.numbers:
+            raise ValueError("inputs hold no number")
+        self.outputs: list[str] = []
+
+    def point(self) -> str:
+        shown = [f"{n} = {x!r}" for n, x in zip(self.names[:8], self.numbers[:8], strict=True)]
+        return ", ".join(shown + ["…"] * (len(self.names) > 8))
+
+    def call(self, numbers: Sequence[float]) -> tuple[list[Value], list[Any]]:
+        """Fresh leaves and what f returns for them, flat."""
+        inputs = [Value(x, label) for x, label in zip(numbers, self.labels, strict=True)]
+        arguments = self.build(list(inputs))
+        results, _ = flatten(self.f(*arguments))
+        after, _ = flatten(arguments)
+        for label, x, before in zip(self.names, inputs, numbers, strict=True):
+            if x.data != before:
+                raise ValueError(
+                    f"f changes its inputs: the data of {label} was {before!r} and is {x.data!r} after the call"
+                )
+            if x.grad != 0.0:
+                raise ValueError(f"f changes its inputs: it leaves grad {x.grad!r} in {label} (it calls backward())")
+        if len(after) != len(inputs) or any(x is not y for x, y in zip(after, inputs, strict=True)):
+            raise ValueError("f changes its inputs: a list or dict among them holds something else after the call")
+        return inputs, results
+
+    def recorded(self) -> Recording:
+        inputs, results = self.call(self.numbers)
+        outputs = [y for y in results if isinstance(y, Value)]
+        if not outputs:
+            kinds = ", ".join(sorted({type(y).__name__ for y in results})) or "nothing"
+            raise TypeError(
+                f"f returns no Value but {kinds}: its computation is not recorded. It must compute with the Values "
+                "it is given (mg.exp(x), not math.exp(x.data)) and return the result itself, not its data"
+            )
+        again = self.call(self.numbers)
+        first, second = _signature(inputs, outputs), _signature(again[0], [y for y in again[1] if isinstance(y, Value)])
+        if first != second:
+            difference = next(((a, b) for a, b in zip(first, second, strict=False) if a != b), ("more", "fewer steps"))
+            raise ValueError(
+                "f depends on chance, or on something that changes between calls: two calls at the same inputs "
+                f"computed {difference[0]} and {difference[1]}; draw random numbers outside, and pass them as inputs"
+            )
+        for y in outputs:
+            if not math.isfinite(y.data):
+                raise ValueError(f"f is {y.data!r} at {self.point()}: choose a point where it is finite")
+        several = len(outputs) > 1
+        self.outputs = [f"{self.name}[{k}]" if several else self.name for k in range(len(outputs))]
+        return Recording(outputs, inputs)
+
+    def along(self, direction: Sequence[float], k: int) -> Callable[[float], float]:
+        """Output k of f itself as a function of the distance along a direction."""
+
+        def g(t: float) -> float:
+            _, results = self.call([x + t * d for x, d in zip(self.numbers, direction, strict=True)])
+            ys = [y for y in results if isinstance(y, Value)]
+            return ys[k].data if k < len(ys) else math.nan
+
+        return g
+
+
+def _signature(inputs: list[Value], outputs: list[Value]) -> list[str]:
+    """The computation as text, to compare two of them."""
+    index: dict[Value, str] = {x: f"input {k}" for k, x in enumerate(inputs)}
+    steps = []
+    for k, v in enumerate(topological_order(outputs)):
+        if v in index:
+            continue
+        if v.op is None:
+            index[v] = repr(v.data)
+        else:
+            operands = ", ".join(repr(x) if type(x) is float else index[x] for x in v.args)
+            steps.append(f"{v.op.name}({operands})")
+            index[v] = f"step {k}"
+    return [*steps, *(index[y] for y in outputs)]
+
+
+def _leaf_names(f: Any, inputs: tuple[Any, ...]) -> Iterator[str]:
+    try:
+        parameters = list(inspect.signature(f).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    names = [p.name for p in parameters if p.kind in plain]
+    for k, tree in enumerate(inputs):
+        yield from _names(tree, names[k] if k < len(names) else f"x{k}")
+
+
+def _names(tree: Any, name: str) -> Iterator[str]:
+    if isinstance(tree, dict):
+        for key, x in tree.items():
+            yield from _names(x, f"{name}[{key!r}]")
+    elif isinstance(tree, (list, tuple)):
+        for k, x in enumerate(tree):
+            yield from _names(x, f"{name}[{k}]")
+    elif hasattr(tree, "__array__") and getattr(tree, "shape", None):
+        yield from (f"{name}[{k}]" for k in range(tree.size))
+    else:
+        yield tree.label if isinstance(tree, Value) and tree.label else name
+
+
+# ── the check ───────────────────────────────────────────────────────────────────────────────────
+class _Doubles:
+    """The namespace of floats as a judge's: for differences of a recorded computation."""
+
+    class f:  # noqa: N801
+        nan = math.nan
+
+    number = float
+
+    def __getattr__(self, name: str) -> Any:
+        own = getattr(floats, name, None)
+        formula = TABLE[name].formula if own is None and name in TABLE else None
+        return own if formula is None else partial(formula, self)
+
+
+class _Check:
+    def __init__(self, subject: _Subject, judge: str | None, modes: tuple[str, ...], ulps: float) -> None:
+        self.subject, self.modes, self.ulps = subject, modes, ulps
+        self.judge = judge or ("mpmath" if _have_mpmath() else "complex")
+        self.findings: list[Finding] = []
+        self.unjudged: list[Finding] = []
+
+    def level(self, recording: Recording, names: list[tuple[str, tuple[str, ...]]], order: int, highest: int) -> None:
+        """Check the first derivatives of every output of `recording`, then those of its derivatives."""
+        if order == 1 and self.judge == "mpmath":
+            self._values(recording, [name for name, _ in names])
+        derivatives = [gradients(y, recording.inputs) for y in recording.outputs]
+        failures: list[tuple[Finding, int]] = []
+        for what, direction in self._directions():
+            verdicts = self._verdicts(recording, direction)
+            for k, (y, (output, by)) in enumerate(zip(recording.outputs, names, strict=True)):
+                for mode in self.modes:
+                    got, bound = _computed(mode, y, derivatives[k], recording.inputs, direction)
+                    finding = self._judged(_derivative(output, (*by, what)), order, mode, got, bound, verdicts[k])
+                    if not finding.right:
+                        finding = self._judged(
+                            finding.what, order, mode, got, bound, self._second_opinion(recording, direction, k)
+                        )
+                    if not finding.right:
+                        failures.append((finding, k))
+                    elif finding.reference is None:
+                        self.unjudged.append(finding)
+                    else:
+                        self.findings.append(finding)
+        if failures:
+            self._fail(max(failures, key=lambda failure: failure[0].ulps)[0], recording)
+        if order < highest:
+            further = [
+                (g, (output, (*by, x)))
+                for (output, by), gs in zip(names, derivatives, strict=True)
+                for g, x in zip(gs, self.subject.names, strict=True)
+                if g.op is not None or g in recording.inputs
+            ]
+            if len(further) > _OUTPUTS_UP_TO:
+                random = Random(0)
+                weights = [random.choice((-1.0, 1.0)) * random.uniform(0.5, 1.5) for _ in further]
+                further = [(values.dot(*weights, *[g for g, _ in further]), (names[0][0], ("(all inputs)",) * order))]
+            if further:
+                self.level(
+                    Recording([g for g, _ in further], recording.inputs), [n for _, n in further], order + 1, highest
+                )
+
+    def _directions(self) -> list[tuple[str, list[float]]]:
+        n = len(self.subject.numbers)
+        if n <= _EACH_UP_TO:
+            return list(zip(self.subject.names, self._each(n), strict=True))
+        random = Random(0)
+        return [(f"(direction {k})", self._direction(random)) for k in range(8)]
+
+    def _direction(self, random: Random) -> list[float]:
+        return [random.choice((-1.0, 1.0)) * random.uniform(0.5, 1.5) * (abs(x) or 1.0) for x in self.subject.numbers]
+
+    # ── judging ─────────────────────────────────────────────────────────────────────────────────
+    def _verdicts(self, recording: Recording, direction: Sequence[float]) -> list[Verdict | None]:
+        if self.judge == "mpmath":
+            return by_mpmath(recording, direction)
+        none: list[Verdict | None] = [None] * len(recording.outputs)
+        verdicts = by_complex_step(recording, direction) if self.judge == "complex" else none
+        return [_differences(recording, direction, k) if v is None else v for k, v in enumerate(verdicts)]
+
+    def _second_opinion(self, recording: Recording, direction: Sequence[float], k: int) -> Verdict | None:
+        """Before anything is called wrong: the judge once more, with more care."""
+        if self.judge == "mpmath":
+            return carefully_by_mpmath(recording, direction)[k]
+        if self.judge == "complex":
+            return by_complex_step(recording, direction)[k] or _differences(recording, direction, k)
+        return _differences(recording, direction, k, 0.037)
+
+    def _judged(self, what: str, order: int, mode: str, got: float, bound: float, verdict: Verdict | None) -> Finding:
+        if verdict is None or not (bound < math.inf or not math.isfinite(got)):
+            return Finding(what, order, mode, got, None, 0.0, math.inf, self.judge)
+        reference = verdict.nearest(got)
+        if not math.isfinite(reference):
+            return Finding(what, order, mode, got, None, 0.0, math.inf, verdict.judge)
+        ulp = math.ulp(reference)
+        allowed = self.ulps + ((bound + verdict.error) / ulp if math.isfinite(got) else 0.0)
+        return Finding(what, order, mode, got, reference, verdict.distance(got) / ulp, allowed, verdict.judge)
+
+    def _values(self, recording: Recording, names: list[str]) -> None:
+        """The results of f themselves: a formula and what computes it must agree."""
+        bounds = rounding_bounds(recording.order, recording.inputs)
+        for name, y, exact in zip(names, recording.outputs, values_by_mpmath(recording), strict=True):
+            if exact == exact and abs(exact) < 1.7e308 and bounds[y] < math.inf:
+                verdict = Verdict(exact, exact, 0.0, "mpmath")
+                finding = self._judged(name, 0, "value", y.data, bounds[y], verdict)
+                if not finding.right:
+                    self._fail(finding, recording)
+
+    def hidden(self, recording: Recording) -> None:
+        """Call f itself at nearby inputs: it must compute there what its graph computes."""
+        names = self.subject.names
+        directions = [self._direction(Random(1)), *self._each(len(names) if len(names) <= 200 else 0)]
+        for k in range(len(recording.outputs)):
+            if not self._strays(recording, k, directions[0]):
+                continue
+            gs = cotangents([recording.outputs[k]], [1.0], recording.inputs)
+            bounds = _gradient_bounds(gradients(recording.outputs[k], recording.inputs), recording.inputs)
+            if self._agrees(k, gs, bounds, directions[0]):
+                continue  # another branch just beside the point, which joins smoothly
+            to_blame = [
+                name
+                for name, direction in zip(names, directions[1:], strict=False)
+                if self._strays(recording, k, direction) and not self._agrees(k, gs, bounds, direction)
+            ]
+            raise GradientError(
+                f"{self.subject.outputs[k]} depends on {', '.join(to_blame) or 'its inputs'} in a way that its graph "
+                f"does not show, at {self.subject.point()}: nearby, f computes something else than the graph it "
+                "recorded. It reads .data, calls detach(), or computes beside the graph"
+            )
+
+    def _strays(self, recording: Recording, k: int, direction: list[float]) -> bool:
+        """Whether f differs from its graph on both sides of the point, however near."""
+        f, doubles = self.subject.along(direction, k), _Doubles()
+        size = _size(self.subject.numbers, direction)
+        for exponent in (-16, -24, -32):
+            for sign in (1.0, -1.0):
+                t = sign * size * 2.0**exponent
+                xs = [x.data + t * d for x, d in zip(recording.inputs, direction, strict=True)]
+                expected = float(recording.run(doubles, xs)[k])  # type: ignore[arg-type]
+                got = f(t)
+                if got == expected or (got != got and expected != expected):
+                    return False
+        return True
+
+    @staticmethod
+    def _each(n: int) -> list[list[float]]:
+        return [[float(k == i) for k in range(n)] for i in range(n)]
+
+    def _agrees(self, k: int, gs: list[float], bounds: list[float], direction: list[float]) -> bool:
+        got = math.fsum(g * d for g, d in zip(gs, direction, strict=True))
+        bound = math.fsum(b * abs(d) for b, d in zip(bounds, direction, strict=True))
+        f = self.subject.along(direction, k)
+        size = 0.1 * _size(self.subject.numbers, direction)
+        for factor in (1.0, 0.037, 0.0011):
+            verdict = by_differences(f, factor * size)
+            if verdict is None or not bound < math.inf or verdict.distance(got) <= verdict.error + bound:
+                return True
+        return False
+
+    # ── blaming ─────────────────────────────────────────────────────────────────────────────────
+    def _fail(self, finding: Finding, recording: Recording) -> None:
+        culprit = self._culprit(recording)
+        lines = [
+            f"{finding.what} is wrong at {self.subject.point()}",
+            f"  got        {finding.got!r}  ({finding.mode})" if finding.order else f"  got        {finding.got!r}",
+            f"  reference  {finding.reference!r}  ({finding.judge})",
+            f"  error      {finding.ulps:.3g} ulp, of which rounding explains {finding.allowed:.3g}",
+            f"  culprit    {culprit[1]}" if culprit else "  culprit    none: each primitive alone is right to rounding",
+        ]
+        raise GradientError("\n".join(lines), finding, culprit[0] if culprit else None)
+
+    def _culprit(self, recording: Recording) -> tuple[str, str] | None:
+        """The primitive that is worst by itself, at the operands it had."""
+        worst, found = 0.0, None
+        seen: set[Any] = set()
+        for v in recording.order:
+            if v.op is None or len(seen) > 2000:
+                continue
+            x = [a if type(a) is float else a.data for a in v.args]
+            active = tuple(type(a) is not float for a in v.args)
+            if (v.op, tuple(x), active) in seen:
+                continue
+            seen.add((v.op, tuple(x), active))
+            row = Recording.of_row(v.op, x, active)
+            if row is None or not all(map(math.isfinite, [v.data, *x])):
+                continue
+            operands = ", ".join(f"{number:.17g}" for number in x)
+            parameters = [_parameter(v.op, i, len(x)) for i, moves in enumerate(active) if moves]
+            for finding in self._alone(row, parameters):
+                excess = finding.ulps - finding.allowed
+                if excess > worst:
+                    worst = excess
+                    found = (
+                        v.op.name,
+                        f"primitive {v.op.name!r}: {finding.what} at ({operands}) is {finding.got!r}, "
+                        f"not {finding.reference!r} ({finding.ulps:.3g} ulp)",
+                    )
+        return found
+
+    def _alone(self, row: Recording, parameters: list[str]) -> Iterator[Finding]:
+        (y,) = row.outputs
+        name = y.op.name if y.op is not None else "?"
+        if self.judge == "mpmath":
+            (exact,) = values_by_mpmath(row)
+            if exact == exact and abs(exact) < 1.7e308:
+                bound = rounding_bounds(row.order, row.inputs)[y]
+                yield self._judged(f"{name} itself", 0, "value", y.data, bound, Verdict(exact, exact, 0.0, "mpmath"))
+        derivatives = gradients(y, row.inputs)
+        for i, parameter in enumerate(parameters):
+            direction = [float(i == j) for j in range(len(parameters))]
+            (verdict,) = self._verdicts(row, direction)
+            for mode in self.modes:
+                got, bound = _computed(mode, y, derivatives, row.inputs, direction)
+                yield self._judged(_derivative(name, (parameter,)), 1, mode, got, bound, verdict)
+
+
+def _parameter(row: Any, i: int, count: int) -> str:
+    names = row.parameters
+    return names[i] if len(names) == count and "*" not in names[i] else f"operand {i}"
+
+
+def _computed(
+    mode: str, y: Value, derivatives: list[Value], inputs: list[Value], direction: Sequence[float]
+) -> tuple[float, float]:
+    """The derivative of y along a direction by one mode, and how far rounding may have moved it."""
+    if mode == "forward":
+        along = {x: d for x, d in zip(inputs, direction, strict=True) if d}
+        tangent: Any = _push(y, dict(along))
+        if not isinstance(tangent, Value):
+            return float(tangent), 0.0
+        return tangent.data, rounding_bounds(topological_order(tangent), inputs)[tangent]
+    swept = cotangents([y], [1.0], inputs)
+    bounds = _gradient_bounds(derivatives, inputs)
+    for g, derivative in zip(swept, derivatives, strict=True):
+        if g != derivative.data and not (g != g and derivative.data != derivative.data):
+            # The sweep over floats and the graph of the gradient interpret the same rules: both are checked.
+            worse = max(abs(g - derivative.data) - 2 * max(bounds), 0.0)
+            if worse > 0.0:
+                return g, max(bounds)
+    pairs = [(g, b, d) for g, b, d in zip(swept, bounds, direction, strict=True) if d]
+    got = math.fsum(g * d for g, _, d in pairs) if len(pairs) > 1 else pairs[0][0] * pairs[0][2]
+    return got, math.fsum(b * abs(d) for _, b, d in pairs) + (math.ulp(got) * 4 if len(pairs) > 1 else 0.0)
+
+
+def _gradient_bounds(derivatives: list[Value], inputs: list[Value]) -> list[float]:
+    bounds = rounding_bounds(topological_order(derivatives), inputs)
+    return [bounds[g] for g in derivatives]
+
+
+def _differences(recording: Recording, direction: Sequence[float], k: int, factor: float = 1.0) -> Verdict | None:
+    """Extrapolated differences of the recorded computation in doubles."""
+    doubles: Any = _Doubles()
+
+    def f(t: float) -> float:
+        xs = [x.data + t * d for x, d in zip(recording.inputs, direction, strict=True)]
+        return float(recording.run(doubles, xs)[k])
+
+    return by_differences(f, 0.1 * factor * _size([x.data for x in recording.inputs], direction))
+
+
+def _size(numbers: Sequence[float], direction: Sequence[float]) -> float:
+    """How far one can go along a direction before an input changes as a whole."""
+    return min((abs(x / d) for x, d in zip(numbers, direction, strict=True) if x and d), default=1.0)
+
+
+def _derivative(output: str, by: tuple[str, ...]) -> str:
+    n = "" if len(by) == 1 else str(len(by)).translate(_SUPERSCRIPTS)
+    return f"∂{n}{output}/" + "".join(f"∂{x}" for x in by)
+
+
+def _described(finding: Finding) -> str:
+    how = f" ({finding.mode})" if finding.order else ""
+    return f"{finding.what}{how}, off by {finding.ulps:.2g} ulp where rounding explains {finding.allowed:.2g}"

@@ -1,0 +1,72 @@
+"""How far rounding alone can move the results of a recorded computation: a first-order error analysis, node by node.
+
+Every node adds a few units in the last place of its own, and passes on the errors of its operands times its local
+derivatives (Higham 2002, "Accuracy and Stability of Numerical Algorithms", ch. 3). The bound says what a right
+gradient may be off by; what is off by more is wrong.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from .. import floats
+from ..engine import Value, values
+from ..ops import Op
+
+ULPS = 4.0  # of a row: 2 promised, and the rounding of the constants in its formula
+
+_JUMPS = {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"}
+_STEPS = {"floor", "ceil", "round", "trunc", "sign"}
+
+
+def rounding_bounds(order: Sequence[Value], exact: Sequence[Value]) -> dict[Value, float]:
+    """A bound on the absolute error of each node of a topological order, if those of `exact` have none.
+
+    It is inf where rounding can decide a comparison or a step, and nan or inf where a node is not finite.
+    """
+    known = set(exact)
+    bounds: dict[Value, float] = {}
+    for v in order:
+        if v.op is None or v in known:
+            bounds[v] = 0.0
+            continue
+        x = [a if type(a) is float else a.data for a in v.args]
+        errors = [0.0 if type(a) is float else bounds[a] for a in v.args]
+        bounds[v] = _own(v.op, v.data, x) + _passed_on(v.op, v.data, x, errors)
+    return bounds
+
+
+def _passed_on(row: Op, z: float, x: list[float], errors: list[float]) -> float:
+    if not any(errors):
+        return 0.0
+    if row.name in _JUMPS:
+        gap = abs(x[0] - x[1])
+        return math.inf if gap <= errors[0] + errors[1] and not (gap == 0.0 == min(errors)) else 0.0
+    if row.name in _STEPS:
+        edge = x[0] - math.floor(x[0]) if math.isfinite(x[0]) else 0.0
+        reach = abs(x[0]) if row.name == "sign" else min(abs(edge - e) for e in (0.0, 0.5, 1.0))
+        return math.inf if reach <= errors[0] else 0.0
+    if row.name in ("where", "take") and errors[0]:
+        return math.inf
+    local = row.cotangents(floats, 1.0, z, *x)
+    return math.fsum(abs(d) * e for d, e in zip(local, errors, strict=True) if d is not None and e)
+
+
+def _own(row: Op, z: float, x: list[float]) -> float:
+    """What computing the row adds."""
+    if row.name in _JUMPS or row.name in ("positive", "negative", "where", "take", "abs"):
+        return 0.0
+    if not math.isfinite(z):
+        return math.nan
+    if hasattr(floats, row.name) or row.formula is None:
+        return ULPS * math.ulp(z)
+    # A user's row computes by its formula, whose own rounding errors count.
+    from ..engine import topological_order
+
+    leaves = [Value(number) for number in x]
+    result: Any = row.formula(values, *leaves)
+    if not isinstance(result, Value) or result.op is row:
+        return ULPS * math.ulp(z)
+    return rounding_bounds(topological_order(result), leaves)[result] + math.ulp(z)
