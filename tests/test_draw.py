@@ -385,6 +385,30 @@ def test_detail_follows_size():
         draw(chain(100), detail="cards", max_nodes=100)
 
 
+@examples(20)
+@given(st.integers(0, 10**6), st.integers(5, 90), st.integers(1, 30))
+def test_there_are_never_more_cards_than_asked_for(seed, size, most):
+    root = random_values(random.Random(seed), size)
+    scene = draw(root, max_nodes=most).scene
+    assert len(scene.cards) <= most
+    assert sum(card.output for card in scene.cards) == 1
+
+
+@pytest.mark.parametrize("detail", ["auto", "full", "cards", "neurons", "layers"])
+def test_a_single_value_can_be_drawn(detail):
+    for value in (Value(3.0), Weight(3.0, label="w"), Value(math.nan), Value(3.0) * 2):
+        [card] = [card for card in draw(value, detail=detail).scene.cards if card.output]
+        assert card.value == number(value.data)
+    assert len(draw([Value(1.0), Weight(2.0)], detail=detail).scene.cards) == 2
+
+
+def test_numpy_inputs():
+    numpy = pytest.importorskip("numpy", reason="NumPy is an extra")
+    drawing = draw(lambda x, k: x[0] * x[1] + k, numpy.array([1.5, 2.0]), numpy.float32(0.5))
+    assert [card.name for card in drawing.scene.cards[:2]] == ["x[0]", "x[1]"]
+    assert drawing.scene.cards[-1].exact[0] == 3.5
+
+
 def test_a_hundred_thousand_values_make_an_overview():
     v = Value(0.5, label="x")
     for _ in range(50_000):

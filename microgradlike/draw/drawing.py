@@ -283,6 +283,8 @@ def _as_values(function: Any, inputs: Sequence[Any]) -> list[Any]:
     names += [f"x{i}" for i in range(len(names), len(inputs))]
 
     def convert(x: Any, name: str) -> Any:
+        if hasattr(x, "tolist"):  # NumPy's arrays and scalars
+            x = x.tolist()
         if isinstance(x, (list, tuple)):
             return type(x)(convert(y, f"{name}[{i}]") for i, y in enumerate(x))
         if isinstance(x, (int, float)) and not isinstance(x, bool):

@@ -267,6 +267,8 @@ def _bands(graph: Graph) -> list[str]:
 # ── layers ──────────────────────────────────────────────────────────────────────────────────────
 def _layers(graph: Graph, most: int) -> Folding:
     """Cones of the same depth and kind as one card; if those are too many, stretches of the computation."""
+    if not any(graph.rows):
+        return _single(graph, pills=False)
     result, _ = _cones(graph)
     places = _places(graph, result)
     n = len(graph)

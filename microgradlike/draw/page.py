@@ -154,7 +154,7 @@ def _colours(family: str) -> str:
     return (
         f":root{{color-scheme:light;--font:{family},{FALLBACKS};{variables(LIGHT)}}}"
         f"@media (prefers-color-scheme:dark){{:root{{color-scheme:dark;{variables(DARK)}}}}}"
-        f":root:has([data-theme=light]){{color-scheme:light;{variables(LIGHT)}}}"
-        f":root:has([data-theme=dark]){{color-scheme:dark;{variables(DARK)}}}"
+        f"[data-theme=light]{{color-scheme:light;{variables(LIGHT)}}}"
+        f"[data-theme=dark]{{color-scheme:dark;{variables(DARK)}}}"
         f".paper{{fill:var(--paper)}}{painted}"
     )
