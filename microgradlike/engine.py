@@ -15,7 +15,6 @@ if _wanted not in ("", "python", "compiled"):
     raise ValueError(f"MICROGRADLIKE_ENGINE is {_wanted!r}: set it to 'python' or 'compiled', or leave it unset")
 
 
-
 def _outdated(extension: Any) -> bool:
     """Whether value.py was edited after the extension was built in place from it."""
     source = os.path.join(os.path.dirname(__file__), "value.py")
@@ -60,11 +59,13 @@ check_fresh = _engine.check_fresh
 cotangents = _engine.cotangents
 epoch = _engine.epoch
 inspecting = _engine.inspecting
+is_recording = _engine.is_recording
 no_grad = _engine.no_grad
 number = _engine.number
 record = _engine.record
 recorder = _engine.recorder
 recording = _engine.recording  # type: ignore[has-type]
+recording_again = _engine.recording_again
 restore = _engine.restore
 topological_order = _engine.topological_order
 values = _engine.values  # type: ignore[has-type]

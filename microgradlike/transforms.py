@@ -8,11 +8,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import wraps
 from math import isfinite
 from typing import Any
 
 from .anomaly import AnomalyError
-from .engine import Value, check_fresh, cotangents, number, topological_order, values
+from .engine import (
+    Value,
+    check_fresh,
+    cotangents,
+    is_recording,
+    number,
+    recording_again,
+    topological_order,
+    values,
+)
 from .trees import flatten
 
 
@@ -318,6 +328,21 @@ def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable
     return _named(jacobian(grad(f, argnums), argnums), "hessian", f)
 
 
+def _within_no_grad_too(transform: Callable[..., Any]) -> Callable[..., Any]:
+    """no_grad() around a transform makes its results plain leaves; its function is recorded all the same."""
+
+    @wraps(transform)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if is_recording():
+            return transform(*args, **kwargs)
+        with recording_again():
+            leaves, build = flatten(transform(*args, **kwargs))
+        return build([x.detach() if isinstance(x, Value) else x for x in leaves])
+
+    return call
+
+
+@_within_no_grad_too
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """(f(*primals), its derivative along `tangents`), by one forward sweep.
 
@@ -354,6 +379,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     return build(ys), build(pushed)
 
 
+@_within_no_grad_too
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
     """(f(*primals), pull): `pull(cotangent)` carries a gradient of the result back to each argument.
 
@@ -406,4 +432,4 @@ def _run(f: Callable[..., Any], argnums: int | Sequence[int], args: tuple[Any, .
 
 def _named(transformed: Callable[..., Any], kind: str, f: Any) -> Callable[..., Any]:
     transformed.__name__ = transformed.__qualname__ = f"{kind}({getattr(f, '__name__', 'f')})"
-    return transformed
+    return _within_no_grad_too(transformed)

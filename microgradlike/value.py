@@ -1086,7 +1086,8 @@ def _special_mode(**modes: Any) -> Iterator[None]:
 def no_grad() -> Any:
     """Within `with no_grad():` (or a function decorated `@no_grad()`), results are plain leaves: nothing is recorded.
 
-    It holds for the thread that enters it.
+    It holds for the thread that enters it. `grad` and the other transforms still differentiate their function
+    within it; the derivatives are numbers or plain leaves then.
 
     Example:
         >>> import microgradlike as mg
@@ -1097,6 +1098,16 @@ def no_grad() -> Any:
         (9.0, True)
     """
     return _special_mode(recording=False)
+
+
+def is_recording() -> bool:
+    """Whether this thread records, that is, is not within no_grad()."""
+    return _modes.recording
+
+
+def recording_again() -> Any:
+    """Within it this thread records, also within no_grad(): what a transform does for its own function."""
+    return _special_mode(recording=True)
 
 
 def inspecting(inspector: Any) -> Any:

@@ -204,6 +204,33 @@ def test_wrong_calls_of_transforms_say_what_is_wrong():
         mg.jacobian(lambda x: "ab")(1.0)
 
 
+def test_transforms_differentiate_within_no_grad():
+    """They gave 0: the function of the transform was not recorded. As in PyTorch, only an inner no_grad() counts."""
+    cube = lambda x: x * x * x
+    with mg.no_grad():
+        assert mg.grad(cube)(2.0) == 12.0
+        assert mg.value_and_grad(cube)(2.0) == (8.0, 12.0)
+        assert mg.hessian(cube)(2.0) == 12.0
+        assert mg.jacobian(lambda x: [cube(x), x])(2.0) == [12.0, 1.0]
+        assert mg.jvp(cube, (2.0,), (1.0,)) == (8.0, 12.0)
+        assert mg.hvp(cube, (2.0,), (1.0,)) == 12.0
+        y, pull = mg.vjp(cube, 2.0)
+        assert (y, pull(1.0)) == (8.0, (12.0,))
+        x = Value(2.0)
+        slope = mg.grad(cube)(x)
+        assert slope.is_leaf
+        assert slope.data == 12.0
+        assert (x * x).is_leaf
+
+    def held(x):
+        with mg.no_grad():
+            constant = mg.grad(cube)(x)
+        return constant * x
+
+    assert mg.grad(held)(2.0) == 12.0
+    assert not (Value(1.0) * 2).is_leaf
+
+
 # ── primitives of the user ──────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("gradients", [1, 3])
 def test_a_pullback_of_the_wrong_length_is_an_error_not_a_wrong_gradient(primitive, gradients):
