@@ -478,6 +478,8 @@ def _straightened(
         goal = y[q] + d
         if settled[p] or abs(goal - y[p]) > most or not low[p] <= goal <= high[p]:
             continue
+        if any(abs((y[r] + e - y[p]) + (goal - y[p])) < 1.0 for r, e, _ in pulls[p]):
+            continue  # it lies halfway between two: leave it there
         y[p] = goal
         settled[p] = settled[q] = True
         for a, b, _ in around[p]:
