@@ -326,21 +326,22 @@ def pow_slope(x: float, y: float) -> float:
     """y·x^(y−1), and 0 where y is 0.
 
     y − 1 need not be a float: it is the pair z + d, and x^(z+d) = x^z·(1 + d·ln x) for such small d.
-    From |y| = 2^53 on z is y, and the sign of x^(y−1) for a negative x must come from y.
+    From |y| = 2^53 on z is y, and the sign of x^(y−1) for a negative x must come from y: negative if y is even.
     """
     if y == 0.0:
         return 0.0
-    if x == 0.0 or x - x != 0.0 or y - y != 0.0 or (x < 0.0 and math.fmod(y, 1.0)):
+    if y - y != 0.0 or (x < 0.0 and math.fmod(y, 1.0)):
         return y * power(x, y - 1.0)
     a = fabs(x)
     z, d = two_sum(y, -1.0)
     p = power(a, z)
     slope = y * p
-    if not (NORMAL < p < inf and NORMAL < fabs(slope) < inf):
-        slope = square_times(y, power(a, 0.5 * z))
-    if d and slope and slope - slope == 0.0:
-        slope += slope * (d * math.log(a))
-    return -slope if x < 0.0 and math.fmod(y, 2.0) == 0.0 else slope
+    if 0.0 < a < inf:
+        if not (NORMAL < p < inf and NORMAL < fabs(slope) < inf):
+            slope = square_times(y, power(a, 0.5 * z))
+        if d and slope and slope - slope == 0.0:
+            slope += slope * (d * math.log(a))
+    return -slope if copysign(1.0, x) < 0.0 and math.fmod(y, 2.0) == 0.0 else slope
 
 
 def pow_log(x: float, y: float) -> float:
@@ -1197,7 +1198,10 @@ def logit(p: float) -> float:
 
 def binary_cross_entropy_with_logits(x: float, y: float) -> float:
     """x·(1 − y) + ln(1 + e⁻ˣ) for x > 0, −x·y + ln(1 + eˣ) else: two terms of one sign for y in [0, 1]."""
-    a, a2 = product(x, 0.0, *one_minus(y)) if x > 0.0 else two_product(-x, y)
+    if y == (1.0 if x > 0.0 else 0.0):
+        a, a2 = 0.0, 0.0  # an infinite logit too
+    else:
+        a, a2 = product(x, 0.0, *one_minus(y)) if x > 0.0 else two_product(-x, y)
     v = log1p(exp(-fabs(x)))
     s, s2 = two_sum(a, v)
     return s + (s2 + a2) if s - s == 0.0 else s

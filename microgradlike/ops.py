@@ -222,8 +222,8 @@ op("log10",    lambda m, g, z, x: g * m.defined(z, m.divide(LOG10_E, x)),
 op("logaddexp", lambda m, g, z, x, y: g * m.sigmoid_difference(x, y),
                 lambda m, g, z, x, y: g * m.sigmoid_difference(y, x),
    formula=lambda m, x, y: m.maximum(x, y) + m.log1p(m.exp(-m.abs(x - y))), trouble=(0.0,), doc="ln(eˣ + eʸ), without overflow.")
-op("xlogy",    lambda m, g, z, x, y: g * m.defined(z, m.log(y)),
-               lambda m, g, z, x, y: g * m.defined(z, m.where(m.equal(x, 0.0), 0.0, m.divide(x, y))),
+op("xlogy",    lambda m, g, z, x, y: g * m.defined(x, m.log(y)),
+               lambda m, g, z, x, y: g * m.defined(m.log(y), m.where(m.equal(x, 0.0), 0.0, m.divide(x, y))),
    formula=lambda m, x, y: m.where(m.equal(x, 0.0), m.defined(y, 0.0), x * m.log(y)), write="{} ln {}", symbol="x ln y", domain=(REAL, POSITIVE), trouble=(0.0,), doc="x·ln(y), and 0 where x is 0.")
 
 # ── trigonometry and hyperbolic functions ───────────────────────────────────────────────────────
@@ -334,7 +334,7 @@ loss("binary_cross_entropy", lambda m, g, z, p, y: g * m.defined(z, m.binary_cro
    formula=lambda m, p, y: -(m.xlogy(y, p) + m.where(m.equal(y, 1.0), 0.0, (1.0 - y) * m.log1p(-p))), parameters=("probability", "target"), symbol="BCE", domain=(PROBABILITY, PROBABILITY), trouble=(0.0, 1.0), doc="−(y·ln p + (1 − y)·ln(1 − p)) for a probability p and a target y in [0, 1].")
 loss("binary_cross_entropy_with_logits", lambda m, g, z, x, y: g * m.defined(z, m.sigmoid_minus(x, y)),
                                          lambda m, g, z, x, y: g * m.defined(z, -x),
-   formula=lambda m, x, y: m.where(m.greater(x, 0.0), x * (1.0 - y), -(x * y)) + m.log1p(m.exp(-m.abs(x))), parameters=("logit", "target"), symbol="BCE∘σ", domain=(REAL, PROBABILITY), trouble=(-745.0, 0.0, 40.0), doc="Binary cross-entropy of σ(logit), without overflow.")
+   formula=lambda m, x, y: m.where(m.equal(y, m.greater(x, 0.0)), 0.0, m.where(m.greater(x, 0.0), x * (1.0 - y), -(x * y))) + m.log1p(m.exp(-m.abs(x))), parameters=("logit", "target"), symbol="BCE∘σ", domain=(REAL, PROBABILITY), trouble=(-745.0, 0.0, 40.0), doc="Binary cross-entropy of σ(logit), without overflow.")
 loss("hinge",  lambda m, g, z, s, y: m.defined(z, m.where(m.greater(z, 0.0), -(g * y), 0.0)),
                lambda m, g, z, s, y: m.defined(z, m.where(m.greater(z, 0.0), -(g * s), 0.0)),
    formula=lambda m, s, y: m.relu(1.0 - s * y), parameters=("score", "target"), domain=((-0.9, 0.9), (-0.9, 0.9)), trouble=(1.0,), kinks="0 where the margin is exactly 1", doc="max(0, 1 − score·target) for a target of ±1.", source="Cortes & Vapnik 1995")
