@@ -650,7 +650,7 @@ def test_a_neuron_is_what_logistic_regression_trains():
     assert model.network_(X2[0]).data == model.decision_function(X2)[0]
 
 
-@pytest.mark.parametrize("kind", [LogisticRegression, MLPClassifier])
+@pytest.mark.parametrize("kind", [LogisticRegression, SoftmaxRegression])
 def test_an_interrupt_at_any_line_leaves_a_whole_model(kind):
     """After a KeyboardInterrupt at any line of the training a model is as it was, or as after some completed epoch."""
     options = {"epochs": 3, "backend": "eager", "batch_size": 4, **quiet}
@@ -701,7 +701,7 @@ def test_an_interrupt_at_any_line_leaves_a_whole_model(kind):
         if not happened:
             break
         kept.append(not as_before)
-        line += 7  # every line would take long; 7 has no rhythm in common with the loops
+        line += 41  # every line would take long; 41 has no rhythm in common with the loops
     assert any(kept)
     assert not all(kept)
 
