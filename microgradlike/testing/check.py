@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -114,7 +115,7 @@ def check_gradients(
     hundreds of bits where it is installed, else by the complex step, else by extrapolated differences. An error is
     accepted only if rounding explains it, to a few ulp of each operation. f itself is also called at nearby
     inputs, which shows what it hides from the graph. Derivatives are then differentiated and checked in the same
-    way, up to `order`. At a kink a derivative must lie between the one-sided ones.
+    way, up to `order`. At a kink of a primitive, the primitive's own derivative must lie between the one-sided ones.
 
     Args:
         f: a function that returns one Value, or lists, tuples or dicts of them.
@@ -131,7 +132,8 @@ def check_gradients(
         GradientError: an AssertionError; it names the derivative, the error in ulp and the primitive to blame.
         TypeError: f returns no Value, or an input is no number.
         ValueError: f changes its inputs or depends on chance; an input or the result is not finite; nothing could
-            be judged there; an argument is out of range.
+            be judged there (within a Hypothesis test such an example is rejected, as by assume()); an argument is
+            out of range.
 
     Example:
         >>> import microgradlike as mg
@@ -160,11 +162,21 @@ def check_gradients(
     check.level(recording, [(output, ()) for output in subject.outputs], 1, order)
     check.hidden(recording)
     if not check.findings:
+        _reject_in_hypothesis()
         raise ValueError(
             f"nothing could be judged at {subject.point()}: the derivatives are infinite or decided by rounding there; "
             "choose another point"
         )
     return GradientReport(tuple(check.findings), tuple(check.unjudged))
+
+
+def _reject_in_hypothesis() -> None:
+    """Within a test by Hypothesis, give up on this example as assume() does."""
+    if "hypothesis" in sys.modules:
+        from hypothesis import currently_in_test_context, reject
+
+        if currently_in_test_context():
+            reject()
 
 
 def _check_arguments(f: Any, inputs: Any, order: Any, modes: Any, judge: Any, ulps: Any) -> None:
@@ -356,7 +368,11 @@ class _Check:
                     else:
                         self.findings.append(finding)
         if failures:
-            self._fail(max(failures, key=lambda failure: failure[0].ulps)[0], recording)
+            culprit = self._culprit(recording)
+            if culprit is not None or not recording.at_a_kink():
+                self._fail(max(failures, key=lambda failure: failure[0].ulps)[0], culprit)
+            # Conventions at kinks do not compose: of min(x, relu(x)), which is x, the rules make ½ at 0.
+            self.unjudged.extend(finding._replace(reference=None) for finding, _ in failures)
         if order < highest:
             further = [
                 (g, (output, (*by, x)))
@@ -417,7 +433,7 @@ class _Check:
                 verdict = Verdict(exact, exact, 0.0, "mpmath")
                 finding = self._judged(name, 0, "value", y.data, bounds[y], verdict)
                 if not finding.right:
-                    self._fail(finding, recording)
+                    self._fail(finding, self._culprit(recording))
 
     def hidden(self, recording: Recording) -> None:
         """Call f itself at nearby inputs: it must compute there what its graph computes."""
@@ -471,8 +487,7 @@ class _Check:
         return False
 
     # ── blaming ─────────────────────────────────────────────────────────────────────────────────
-    def _fail(self, finding: Finding, recording: Recording) -> None:
-        culprit = self._culprit(recording)
+    def _fail(self, finding: Finding, culprit: tuple[str, str] | None) -> None:
         lines = [
             f"{finding.what} is wrong at {self.subject.point()}",
             f"  got        {finding.got!r}  ({finding.mode})" if finding.order else f"  got        {finding.got!r}",
@@ -499,6 +514,8 @@ class _Check:
                 continue
             operands = ", ".join(f"{number:.17g}" for number in x)
             parameters = [_parameter(v.op, i, len(x)) for i, moves in enumerate(active) if moves]
+            if not _linear(row.outputs[0]):
+                return v.op.name, f"primitive {v.op.name!r}: its rule is not linear in g, at ({operands})"
             for finding in self._alone(row, parameters):
                 excess = finding.ulps - finding.allowed
                 if excess > worst:
@@ -525,6 +542,17 @@ class _Check:
             for mode in self.modes:
                 got, bound = _computed(mode, y, derivatives, row.inputs, direction)
                 yield self._judged(_derivative(name, (parameter,)), 1, mode, got, bound, verdict)
+
+
+def _linear(y: Value) -> bool:
+    """Whether the rule of y's row gives, for a gradient of -3, -3 times what it gives for 1."""
+    row: Any = y.op
+    x = [a if type(a) is float else a.data for a in y.args]
+    ones, threes = (row.cotangents(floats, g, y.data, *x) for g in (1.0, -3.0))
+    for one, three in zip(ones, threes, strict=True):
+        if one is not None and math.isfinite(one) and abs(three + 3.0 * one) > 64.0 * math.ulp(3.0 * one):
+            return False
+    return True
 
 
 def _parameter(row: Any, i: int, count: int) -> str:

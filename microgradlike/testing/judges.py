@@ -72,6 +72,12 @@ class Recording:
                 at[v] = m.f.nan
         return [at[y] for y in self.outputs]
 
+    def at_a_kink(self) -> bool:
+        """Whether a comparison or a rounding step is decided by equality, so that derivatives are conventions."""
+        m, random = Arithmetic(Complexes), Random(0)
+        self.run(m, [complex(v.data, (v.data or 1.0) * 2.0**-100 * random.uniform(0.5, 1.5)) for v in self.inputs])
+        return m.at_a_kink
+
     def bits(self) -> int:
         """The precision in which differences of this computation lose nothing."""
         exponents = [abs(math.frexp(v.data)[1]) for v in self.order if v.data and math.isfinite(v.data)]

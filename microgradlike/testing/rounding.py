@@ -34,7 +34,10 @@ def rounding_bounds(order: Sequence[Value], exact: Sequence[Value]) -> dict[Valu
             continue
         x = [a if type(a) is float else a.data for a in v.args]
         errors = [0.0 if type(a) is float else bounds[a] for a in v.args]
-        bounds[v] = _own(v.op, v.data, x) + _passed_on(v.op, v.data, x, errors)
+        same = len(v.args) == 2 and v.args[0] is v.args[1]  # it errs in both places alike
+        bounds[v] = _own(v.op, v.data, x) + (
+            0.0 if same and v.op.name in _JUMPS else _passed_on(v.op, v.data, x, errors)
+        )
     return bounds
 
 
