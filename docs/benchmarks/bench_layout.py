@@ -1,4 +1,4 @@
-"""The built-in layout beside Graphviz: crossings, bends and time on the same graphs.
+"""The built-in layout beside Graphviz: crossings, straightness and time on the same graphs.
 
     python docs/benchmarks/bench_layout.py [--small]
 
@@ -18,12 +18,15 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Callable
 
 import microgradlike as mg
-from microgradlike import Value, draw
+from microgradlike import Value
+from microgradlike.draw import draw
 from microgradlike.draw.paint import Painter
 
 Point = tuple[float, float]
+Curves = dict[int, tuple[int, int, list[Point]]]  # tail, head, points along the curve
 SECONDS = 60.0
 
 
@@ -52,16 +55,19 @@ def perceptron(*sizes: int) -> Value:
 
 def branching() -> Value:
     x = Value(5, label="x")
-    return 3 * ((2 * x) * mg.positive(x))
+    y: Value = 3 * ((2 * x) * mg.positive(x))
+    return y
 
 
 def random_dag(size: int) -> Value:
     rng = random.Random(size)
-    nodes = [Value(rng.uniform(-1, 1)) for _ in range(12)]
+    nodes: list[Value] = [Value(rng.uniform(-1, 1)) for _ in range(12)]
     while len(nodes) < size:
         a, b = rng.choice(nodes[-20:]), rng.choice(nodes[-20:] if rng.random() < 0.9 else nodes)
-        nodes.append(rng.choice([lambda a=a, b=b: a + b, lambda a=a, b=b: a * b, lambda a=a: mg.tanh(a)])())
-    return mg.sum(nodes[-6:])
+        kind = rng.randrange(3)
+        nodes.append(a + b if kind == 0 else a * b if kind == 1 else mg.tanh(a))
+    y: Value = mg.sum(nodes[-6:])
+    return y
 
 
 def shared(times: int) -> Value:
@@ -72,7 +78,7 @@ def shared(times: int) -> Value:
     return v
 
 
-GRAPHS = {
+GRAPHS: dict[str, Callable[[], Value]] = {
     "branching (E2)": branching,
     "MLP 2-3-3-1": lambda: perceptron(2, 3, 3, 1),
     "MLP 4-8-8-1": lambda: perceptron(4, 8, 8, 1),
@@ -86,7 +92,7 @@ GRAPHS = {
 
 
 # ── both layouts as curves ──────────────────────────────────────────────────────────────────────
-def ours(painter: Painter) -> tuple[dict[int, tuple[int, int, list[Point]]], float]:
+def ours(painter: Painter) -> tuple[Curves, float]:
     start = time.perf_counter()
     plan = painter.place()
     spent = time.perf_counter() - start
@@ -106,7 +112,7 @@ def ours(painter: Painter) -> tuple[dict[int, tuple[int, int, list[Point]]], flo
     return curves, spent
 
 
-def dots(painter: Painter) -> tuple[dict[int, tuple[int, int, list[Point]]], float] | None:
+def dots(painter: Painter) -> tuple[Curves, float] | None:
     lines = [
         "digraph g { rankdir=LR ranksep=0.47 nodesep=0.22",
         'node [shape=box fixedsize=true label=""] edge [arrowhead=none]',
@@ -135,10 +141,10 @@ def dots(painter: Painter) -> tuple[dict[int, tuple[int, int, list[Point]]], flo
     spent = time.perf_counter() - start
     curves = {}
     for k, edge in enumerate(json.loads(done.stdout).get("edges", [])):
-        control = [tuple(map(float, p.split(","))) for p in edge["pos"].split(" ") if p[0] not in "es"]
+        control = [(float(x), float(y)) for x, y in (p.split(",") for p in edge["pos"].split(" ") if p[0] not in "es")]
         points: list[Point] = [control[0]]
         for i in range(1, len(control), 3):
-            points += cubic(control[i - 1], *control[i : i + 3])
+            points += cubic(control[i - 1], control[i], control[i + 1], control[i + 2])
         names = [int(edge[end]) for end in ("tail", "head")]
         curves[k] = (names[0], names[1], points)
     return curves, spent
@@ -153,7 +159,7 @@ def cubic(a: Point, b: Point, c: Point, d: Point, steps: int = 8) -> list[Point]
     return found  # type: ignore[return-value]
 
 
-def crossings(curves: dict[int, tuple[int, int, list[Point]]], cell: float = 60.0) -> int:
+def crossings(curves: Curves, cell: float = 60.0) -> int:
     """Pairs of edges without a common end whose curves meet."""
     grid: dict[tuple[int, int], list[tuple[int, Point, Point]]] = defaultdict(list)
     for k, (_, _, points) in curves.items():
@@ -181,10 +187,15 @@ def meet(a: Point, b: Point, c: Point, d: Point) -> bool:
     return side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0
 
 
-def straight(curves: dict[int, tuple[int, int, list[Point]]]) -> str:
-    """Which part of the edges has no bend at all."""
-    flat = sum(max(y for _, y in points) - min(y for _, y in points) < 1.0 for _, _, points in curves.values())
-    return f"{100 * flat / max(len(curves), 1):.0f} %"
+def straight(curves: Curves, long: float = 600.0) -> str:
+    """Of the edges that run further than `long` pixels, the part of their way on which they run level."""
+    level = way = 0.0
+    for _, _, points in curves.values():
+        if points[-1][0] - points[0][0] > long:
+            for (x0, y0), (x1, y1) in itertools.pairwise(points):
+                way += abs(x1 - x0)
+                level += abs(x1 - x0) * (abs(y1 - y0) <= 0.02 * abs(x1 - x0))
+    return f"{100 * level / way:.0f} %" if way else "–"
 
 
 def main() -> None:
@@ -193,7 +204,7 @@ def main() -> None:
     small = parser.parse_args().small
     has_dot = shutil.which("dot") is not None
     print(f"Python {sys.version.split()[0]}; {'with' if has_dot else 'without'} dot\n")
-    print("| graph | cards | edges | crossings: ours | dot | straight edges: ours | dot | seconds: ours | dot |")
+    print("| graph | cards | edges | crossings: ours | dot | long edges level: ours | dot | seconds: ours | dot |")
     print("|---|---|---|---|---|---|---|---|---|")
     for name, make in GRAPHS.items():
         root = make()
