@@ -38,6 +38,7 @@ class Recording:
         results: how many of the outputs are results.
         result: the shape of the results.
         guards: the tests, each (name of the comparison, outcome).
+        work: how many operands its operations have, which says how long one row takes (a dot can have hundreds).
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Recording:
         self.result = result
         self.results = results
         self.guards = guards
+        self.work = sum(map(len, program.args))
         self.limits = _index_limits(program, inputs)
         self.runners: dict[str, Any] = {}
         self.where: tuple[int, list[int] | None] = (-1, None)  # among so many parameters, where its own are
