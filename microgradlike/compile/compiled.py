@@ -14,7 +14,7 @@ from .. import engine as _engines
 from ..engine import Value
 from ..engine import compiled as native_engine
 from ..program import Program
-from .inputs import Rows, Signature, build, flatten, rows_of, size
+from .inputs import Rows, Signature, build, flatten, plain_rows, rows_of, size
 from .python_backend import PythonRunner
 from .recording import BranchError, Recording, guarded_program, record, recorded_graph
 
@@ -23,7 +23,7 @@ __all__ = ["Compiled", "compile"]
 BACKENDS = ("auto", "python", "numpy", "llvm")
 _EXTRA = {"numpy": ("numpy", "numpy"), "llvm": ("llvmlite", "llvm")}
 _MOST_BRANCHES = 64
-_SMALL = 20_000  # operations × rows up to which generated Python is as good as anything
+_SMALL = 20_000  # operands × rows up to which generated Python is as good as anything
 
 
 @overload
@@ -128,7 +128,7 @@ class Compiled:
         self._last: Recording | None = None
         self._bind: inspect.Signature | None = None
         self._names: list[str] = []
-        self._positional = -1  # how many arguments there are, if they can only be positional ones
+        self._positional = range(0)  # how many arguments there may be, if they can only be positional ones
         self.function: Callable[..., Any] | None = None
         if isinstance(function, Value):
             if inputs is None:
@@ -148,7 +148,8 @@ class Compiled:
                 self._names = list(self._bind.parameters)
                 kinds = {p.kind for p in self._bind.parameters.values()}
                 if kinds <= {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}:
-                    self._positional = len(self._names)
+                    needed = [p for p in self._bind.parameters.values() if p.default is inspect.Parameter.empty]
+                    self._positional = range(len(needed), len(self._names) + 1)
             except (TypeError, ValueError):
                 pass
         else:
@@ -281,7 +282,7 @@ class Compiled:
 
     # ── choosing ────────────────────────────────────────────────────────────────────────────────
     def _arguments(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
-        if not named and len(arguments) == self._positional:
+        if not named and len(arguments) in self._positional:
             return arguments
         if self._bind is None:
             if named:
@@ -310,7 +311,7 @@ class Compiled:
 
     def _rows(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> Rows:
         arguments = self._arguments(arguments, named)
-        return rows_of(arguments, self._labels(arguments))
+        return plain_rows(arguments) or rows_of(arguments, self._labels(arguments))
 
     def _keep(self, signature: tuple[Signature, ...], recording: Recording) -> None:
         self._recordings.setdefault(signature, []).append(recording)
@@ -410,7 +411,11 @@ class Compiled:
             width = block.shape[1] if array else len(block[0])
             here = [(j, recording.limits[column + j]) for j in range(width) if column + j in recording.limits]
             column += width
-            if array and here:
+            if array and len(block) == 1:
+                row = block[0].tolist()
+                if all(-limit < row[j] < limit and row[j] % 1.0 == 0.0 for j, limit in here):
+                    continue
+            elif array and here:
                 part = block[:, [j for j, _ in here]]
                 limit = min(n for _, n in here)
                 if (abs(part) < limit).all() and (part % 1.0 == 0.0).all():
@@ -425,7 +430,7 @@ class Compiled:
         wanted: str = self._options["backend"]
         if wanted != "auto":
             return wanted
-        if find_numpy() is None or len(recording.program) * count * (3 if gradient else 1) <= _SMALL:
+        if find_numpy() is None or recording.work * count * (3 if gradient else 1) <= _SMALL:
             return "python"
         return "llvm" if find_llvm() else "numpy"
 

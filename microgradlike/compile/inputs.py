@@ -8,7 +8,7 @@ from typing import Any
 
 from ..engine import Value, number
 
-__all__ = ["Rows", "Signature", "build", "flatten", "rows_of"]
+__all__ = ["Rows", "Signature", "build", "flatten", "plain_rows", "rows_of"]
 
 # The shape of an argument: None for a number; a tuple of ints for an array or regular nested lists;
 # (kind, children) for what is irregular, and (dict, keys, children).
@@ -119,9 +119,6 @@ def rows_of(arguments: Sequence[Any], names: Sequence[str]) -> Rows:
         TypeError: an argument has no leading axis, or holds something that is not a number.
         ValueError: the arguments have different numbers of rows, none, or rows of different shape.
     """
-    plain = _plain_rows(arguments)
-    if plain is not None:
-        return plain
     if not arguments:
         raise ValueError("no arguments: pass at least one array whose leading axis is the batch")
     blocks: list[Any] = []
@@ -136,7 +133,7 @@ def rows_of(arguments: Sequence[Any], names: Sequence[str]) -> Rows:
     return Rows(count, signature, blocks)
 
 
-def _plain_rows(arguments: Sequence[Any]) -> Rows | None:
+def plain_rows(arguments: Sequence[Any]) -> Rows | None:
     """The short way for what training passes over and over: vectors and matrices of float64, one row each."""
     np = sys.modules.get("numpy")
     if np is None or not arguments:

@@ -17,16 +17,18 @@ import numpy as np
 
 from ..program import Program
 from .inputs import Rows
+from .llvm_chains import Member, chains
 from .llvm_engine import engine, prototypes
 from .llvm_text import LANES, REGISTERS
 from .lowering import LOWERED_NATIVE
-from .numpy_backend import NumpyRunner, Tile, _calls, _outputs, _sums_of
+from .numpy_backend import NumpyRunner, Tile, _calls, _outputs, _sums_of, any_nan
 from .numpy_functions import NATIVE
 from .vectorise import BODY, POST, PRE, REDUCE, Instruction, Operand, Plan, U, V
 
 __all__ = ["LlvmRunner", "Native"]
 
 _CACHE_BYTES = 30_720  # of rows that meet in one product: they should stay in the first-level cache
+_MOST_CHAINS = 16  # kinds of chains in one program: each is compiled, which takes some milliseconds
 _THREAD_WORK = 150_000  # slots × rows from which a second thread pays
 
 
@@ -43,7 +45,9 @@ class Native:
         steps: dict[int, list[Any]] = {PRE: [], BODY: [], REDUCE: [], POST: []}
         self._packs: list[Any] = []
         for i in plan.instructions:
-            steps[i.phase] += self._lowered(i)
+            if i.phase != BODY:
+                steps[i.phase] += self._lowered(i)
+        steps[BODY] = self._body()
         steps[PRE] += self._packs
         if self.sum_count:
             self._fold = ("fold", [self.sum_count, 0, self.first_sum])
@@ -135,6 +139,44 @@ class Native:
             return [i]
         return [self._elementwise(i)]
 
+    def _body(self) -> list[Any]:
+        """What runs on the rows: chains of elementwise operations as one loop each, where that is possible."""
+        steps: list[Any] = []
+        kinds: set[str] = set()
+        for members in chains(self.plan):
+            if len(members) > 1:
+                chain, fields = self._chain(members)
+                if chain in kinds or len(kinds) < _MOST_CHAINS:
+                    kinds.add(chain)
+                    head = members[0][0]
+                    if head.name == "dot":
+                        steps += self._products(head, chain, fields)
+                    else:
+                        steps.append((f"fused.{chain}", [head.count, self.width, *fields]))
+                    continue
+            for i, _, _ in members:
+                steps += self._lowered(i)
+        return steps
+
+    def _chain(self, members: list[Member]) -> tuple[str, list[int]]:
+        """The text of a chain, and its fields; see `_Chain` in llvm_kernels.py."""
+        texts, fields = [], []
+        for i, inner, stored in members:
+            if stored:
+                fields.append(i.start * self.width)
+            kinds = []
+            for x, member in zip(i.operands, inner, strict=True):
+                if member >= 0:
+                    kinds.append(f"m{member}")
+                elif isinstance(x, float):
+                    kinds.append("c")
+                    fields.append(_bits(x))
+                else:
+                    kinds.append("vu"[x.buffer == U])
+                    fields.append(self._offsets(x))
+            texts.append(f"{i.name},{'+'.join(kinds)},{'!' * stored}")
+        return ";".join(texts), fields
+
     def _elementwise(self, i: Instruction) -> Any:
         kinds, fields = "", []
         for x in i.operands:
@@ -192,7 +234,7 @@ class Native:
         steps.append(("shared.positive.g", [index.size, start, self._table(index.ravel())]))
         return start
 
-    def _products(self, i: Instruction) -> list[Any]:
+    def _products(self, i: Instruction, chain: str = "", more: Sequence[int] = ()) -> list[Any]:
         """Shared matrix × batched rows: the matrix is packed once, before the rows."""
         a, b = i.operands
         blocks, rows, k = a.index.shape
@@ -205,7 +247,9 @@ class Native:
                 start = self._pack(part, self._packs)
                 out = (i.start + n * columns * rows + first) * self.width
                 fields = [groups, k, columns, start, table, out, self.width, rows * self.width]
-                found.append((f"product.{height}", fields))
+                if chain:
+                    fields += [n * columns * rows + first, rows, *more]
+                found.append((f"product.{height}" + f".{chain}" * bool(chain), fields))
         return found
 
     def _pair_rows(self, i: Instruction) -> list[Any]:
@@ -401,7 +445,7 @@ class LlvmRunner(NumpyRunner):
         """The mean of output 0 over the rows and the mean of its gradients with respect to the parameters."""
         with self._lock:
             found = self._gradient("gradient", parameters, rows)
-            if found[0] != found[0] or np.isnan(found[1]).any():
+            if found[0] != found[0] or any_nan(found[1]):
                 found = self._gradient("exact", parameters, rows)
         return found
 

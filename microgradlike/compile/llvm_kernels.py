@@ -25,8 +25,7 @@ def kernel(name: str) -> Function:
     kinds: dict[str, Callable[..., None]] = {
         "rows": _rows, "shared": _shared, "product": _product, "pairs": _pairs, "rowdot": _rowdot, "rowsum": _rowsum,
         "rowsof": _reduce_rows, "sharedof": _reduce_shared, "matrix": _matrix, "dots": _dots, "take": _take,
-        "fold": _fold,
-        "scatter": _scatter,
+        "fold": _fold, "scatter": _scatter, "fused": _fused,
     }  # fmt: skip
     kinds[what](f, *rest)
     return f
@@ -104,6 +103,77 @@ def _gathered(f: Function, table: str, i: str, lanes: int) -> str:
     return result
 
 
+class _Chain:
+    """Elementwise operations on the same rows, one after another in registers.
+
+    Its text is a list of members, separated by semicolons: "name,operands,!", where ! says that the result is stored.
+    Operands, separated by +: m and a number, the result of that member; v, u, c as in `_rows`. In d, from field
+    `start`: for each member where its first row goes, if it is stored, and its operands other than members.
+    """
+
+    def __init__(self, f: Function, text: str, start: int) -> None:
+        self.f = f
+        self.members: list[tuple[str, list[str], list[str], str]] = []
+        for member in text.split(";"):
+            name, operands, stored = member.split(",")
+            out = ""
+            if stored:
+                out = f.field("%d", start)
+                start += 1
+            kinds = operands.split("+") if operands else []
+            fields = []
+            for c in kinds:
+                if c[0] == "m":
+                    fields.append("")
+                    continue
+                if c == "c":
+                    fields.append(f.splat(f.load(f.at("%d", str(start))), LANES))
+                else:
+                    fields.append(f.new(f"inttoptr i64 {f.field('%d', start)} to ptr"))
+                start += 1
+            self.members.append((name, kinds, fields, out))
+
+    def line(self, i: str, step: str) -> list[tuple[str, list[str]]]:
+        """What belongs to row i: for each member, where its result goes, and its operands' addresses or vectors."""
+        f = self.f
+        found = []
+        for _, kinds, fields, out in self.members:
+            operands = []
+            for c, field in zip(kinds, fields, strict=True):
+                if c[0] in "mc":
+                    operands.append(field)
+                    continue
+                offset = f.integer(f.at(field, i))
+                operands.append(f.at("%V", offset) if c == "v" else f.splat(f.load(f.at("%U", offset)), LANES))
+            found.append((f.at("%V", f.plus(out, f.times(i, step))) if out else "", operands))
+        return found
+
+    def compute(self, line: list[tuple[str, list[str]]], b: str, results: list[str]) -> None:
+        """Compute the members at column b, those in `results` apart, and store those that are stored."""
+        f = self.f
+        for n, ((name, kinds, _, _), (row, operands)) in enumerate(zip(self.members, line, strict=True)):
+            if n == len(results):
+                x = [
+                    results[int(c[1:])] if c[0] == "m" else f.load(f.at(operand, b), LANES) if c == "v" else operand
+                    for c, operand in zip(kinds, operands, strict=True)
+                ]
+                results.append(f.operation(name, LANES, *x))
+            if row:
+                f.store(results[n], f.at(row, b), LANES)
+
+
+def _fused(f: Function, chain: str) -> None:
+    """d = [n, step, …]: a chain of elementwise operations on n rows."""
+    n, step = f.field("%d", 0), f.field("%d", 1)
+    members = _Chain(f, chain, 2)
+    i = f.begin("0", n)
+    line = members.line(i.counter, step)
+    b = f.begin("0", "%T", LANES)
+    members.compute(line, b.counter, [])
+    f.end(b)
+    f.end(i)
+
+
 # ── reductions over several operands ────────────────────────────────────────────────────────────
 def _reduce_rows(f: Function, name: str) -> None:
     """d = [n, k, out, step, table]: row i of the result is the sum (or maximum …) of the k rows of V in the table."""
@@ -179,7 +249,7 @@ def _reduction(f: Function, name: str, k: str, at: Callable[[str], str], lanes: 
 
 
 # ── dots ────────────────────────────────────────────────────────────────────────────────────────
-def _product(f: Function, size: str) -> None:
+def _product(f: Function, size: str, chain: str = "") -> None:
     """A shared matrix times batched rows, `size` rows of the result at a time.
 
     d = [groups, k, columns, A, table, out, step, column step]: A is the offset in U of the packed matrix,
@@ -191,12 +261,18 @@ def _product(f: Function, size: str) -> None:
     matrix = f.at("%U", a)
     stride = f.times(k, str(height))
     t = kind(LANES)
+    members = _Chain(f, chain, 10) if chain else None
+    number, per_column = (f.field("%d", 8), f.field("%d", 9)) if chain else ("", "")
     c = f.begin("0", columns)
     mine = f.at(table, f.times(c.counter, k))
     base = f.plus(out, f.times(c.counter, column_step))
     g = f.begin("0", groups)
     panel = f.at(matrix, f.times(g.counter, stride))
     first = f.plus(base, f.times(f.times(g.counter, str(height)), step))
+    lines = []
+    if members:
+        top = f.plus(f.plus(number, f.times(c.counter, per_column)), f.times(g.counter, str(height)))
+        lines = [members.line(f.plus(top, str(r)), step) for r in range(height)]
     b = f.begin("0", "%T", LANES)
     zero = f.constant(0.0, LANES)
     j = f.begin("0", k, 1, [(t, zero)] * height)
@@ -207,7 +283,10 @@ def _product(f: Function, size: str) -> None:
         w = f.splat(f.load(f.at(weights, str(r))), LANES)
         sums.append(f.fma(w, row, j.carried[r], LANES))
     for r, total in enumerate(f.end(j, sums)):
-        f.store(total, f.at(f.at("%V", f.plus(first, f.times(step, str(r)))), b.counter), LANES)
+        if members:
+            members.compute(lines[r], b.counter, [total])
+        else:
+            f.store(total, f.at(f.at("%V", f.plus(first, f.times(step, str(r)))), b.counter), LANES)
     f.end(b)
     f.end(g)
     f.end(c)
