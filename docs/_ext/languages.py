@@ -6,11 +6,18 @@ from typing import Any
 
 from docutils import nodes
 
+OTHER = {"tutorial": ("ko", "ko", "한국어로 읽기"), "ko": ("tutorial", "en", "Read in English")}
+
 
 def _language(app: Any, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Pages of the Korean edition say in their markup that they are Korean: screen readers and hyphenation ask."""
-    if pagename.startswith("ko/"):
+    """Korean pages say in their markup that they are Korean, and every chapter leads to its other edition."""
+    edition, _, chapter = pagename.partition("/")
+    if edition == "ko":
         context["language"] = "ko"
+    if edition in OTHER and "body" in context:
+        folder, language, text = OTHER[edition]
+        link = f'<a lang="{language}" hreflang="{language}" href="../{folder}/{chapter}.html">{text}</a>'
+        context["body"] = context["body"].replace("</h1>", f'</h1>\n<p class="edition">{link}</p>', 1)
 
 
 def _alternatives(app: Any, doctree: Any) -> None:
