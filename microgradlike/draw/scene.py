@@ -247,8 +247,8 @@ class _Builder:
         label = names.label(node)
         output = node in graph.roots
         if graph.rows[node] is None:
-            head = label or (graph.kinds[node] if graph.kinds[node] in ("input", "parameter") else "input")
-            name = label or names.name(node)
+            what = graph.kinds[node] if graph.kinds[node] in ("input", "parameter") else "input"
+            head, name = label or what, label or f"{what} {names.name(node)}"
         else:
             expr = names.unfolded(node, set(group.nodes)) if group.kind == "neuron" else names.expression(node)
             head = f"{label} = {expr}" if label else expr

@@ -132,7 +132,9 @@ class _Teller:
         sentence: list[Span] = [("", "Given: ")]
         for k, i in enumerate(cards[:12]):
             card = self.scene.cards[i]
-            sentence += [("", ", " if k else ""), ("name", card.name), ("", " = "), ("value", card.value)]
+            sentence += [("", ", " if k else ""), ("name", card.name)]
+            if self.names.label(card.node) is not None:  # the name of an unlabelled one says its value
+                sentence += [("", " = "), ("value", card.value)]
         more = [f"{len(cards) - 12} more"] if len(cards) > 12 else []
         more += ["the parameters"] if listed else []
         sentence.append(("", "".join(f", and {each}" for each in more) + "."))

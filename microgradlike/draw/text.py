@@ -75,11 +75,8 @@ def _visible(character: str) -> str:
         return "⇥"
     code = ord(character)
     category = unicodedata.category(character)
-    if (
-        category in ("Cc", "Cs", "Cn")
-        or (category == "Cf" and code not in (0x200C, 0x200D, 0xAD))
-        or code in (0xFFFE, 0xFFFF)
-    ):
+    joins = code in (0x200C, 0x200D, 0xAD)
+    if category in ("Cc", "Cs", "Cn", "Co") or (category == "Cf" and not joins):
         return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
     return " " if category == "Zs" else character
 
