@@ -442,3 +442,55 @@ def test_threads_share_a_compiled_function(backend):
         t.join()
     for p in parameters:
         assert p.grad == pytest.approx(80 * expected[p], rel=1e-12)
+
+
+# ── interruptions ───────────────────────────────────────────────────────────────────────────────
+def interrupted(*_arguments, **_named):
+    raise KeyboardInterrupt
+
+
+def test_an_interrupted_run_touches_no_gradient(monkeypatch, backend):
+    loss, parameters = neuron()
+    step = mg.compile(loss, backend=backend)
+    before = step.backward(X, Y)
+    grads = [p.grad for p in parameters]
+    runner = step.recording.runners[backend]
+    inner = {"python": "_function", "numpy": "_sums", "llvm": "_reduce"}[backend]
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, inner, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            step.backward(X, Y)
+    assert [p.grad for p in parameters] == grads
+    assert step.backward(X, Y) == before
+    assert [p.grad for p in parameters] == [2.0 * g for g in grads]
+
+
+def test_an_interrupted_recording_leaves_none(monkeypatch):
+    from microgradlike.compile import recording
+
+    loss, parameters = neuron()
+    step = mg.compile(loss, backend="python")
+    with monkeypatch.context() as patch:
+        patch.setattr(recording, "trace", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            step.backward(X, Y)
+    assert step.parameters == []
+    assert [p.grad for p in parameters] == [0.0] * len(parameters)
+    assert step.value_and_grad(X, Y)[0] == pytest.approx(eager(loss, parameters, list(zip(X, Y, strict=True)))[0])
+
+
+@pytest.mark.parametrize("where", ["_compiled", "replace", "fdopen"])
+def test_an_interrupted_compilation_leaves_no_file(monkeypatch, tmp_path, where):
+    pytest.importorskip("llvmlite", reason="native code needs llvmlite")
+    from microgradlike.compile import llvm_engine
+
+    monkeypatch.setenv("MICROGRADLIKE_CACHE", str(tmp_path))
+    text = f'define double @"interrupted {where}"() {{\n  ret double 1.0\n}}\n'
+    owner = llvm_engine.Engine if where == "_compiled" else llvm_engine.os
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, where, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            llvm_engine.engine().function(text, f"interrupted {where}", True)
+    assert list(tmp_path.iterdir()) == []
+    assert llvm_engine.engine().function(text, f"interrupted {where}", True)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".o"]

@@ -273,8 +273,14 @@ class Compiled:
             library: "jax", "torch" or "numpy"; or an Array API namespace.
 
         Returns:
-            A function `f(theta, *arguments)`: theta is the vector of the parameters' numbers (or a sequence), the
-            arguments are arrays of one example; batch, differentiate and shard it with the library's own means.
+            A function `f(theta, *arguments)` for one example. `theta` is one vector with a number for each of
+            `parameters`, in that order (a sequence is made one). The arguments are those that the recorded function
+            takes, in number, order and shape: a number (or array without dimensions) for a number, an array or
+            nested lists for a list. It returns what the function returns, as arrays of the library. Batch,
+            differentiate and shard it with the library's own means: `jax.vmap(f, in_axes=(None, 0, 0))`.
+
+        Raises:
+            RuntimeError: nothing is recorded yet: call it once, or use `record(...)`.
         """
         from .array_api import exported
 

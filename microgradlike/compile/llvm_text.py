@@ -11,7 +11,7 @@ __all__ = ["LANES", "REGISTERS", "Function", "Loop", "hexadecimal"]
 LANES = 8  # examples (or neighbours) per vector: two registers of AVX2, one of AVX-512, four of NEON
 
 _LIBRARY = {  # what the C library computes, one lane at a time
-    "expm1": 1, "log": 1, "log1p": 1, "log2": 1, "log10": 1, "sin": 1, "cos": 1, "tan": 1, "asin": 1,
+    "expm1": 1, "log2": 1, "log10": 1, "sin": 1, "cos": 1, "tan": 1, "asin": 1,
     "acos": 1, "atan": 1, "sinh": 1, "cosh": 1, "tanh": 1, "asinh": 1, "acosh": 1, "atanh": 1, "cbrt": 1, "erf": 1,
     "erfc": 1, "pow": 2, "atan2": 2, "hypot": 2,
 }  # fmt: skip
@@ -24,7 +24,7 @@ _INTRINSICS = {
 }  # fmt: skip
 REGISTERS = frozenset({
     "add", "subtract", "multiply", "divide", "negative", "reciprocal", "square", "positive", "relu", "where", "defined",
-    "maximum", "minimum", "sign", "hinge", "exp", *_LIBRARY, *_RELATIONS, *_INTRINSICS,
+    "maximum", "minimum", "sign", "hinge", "exp", "log", "log1p", *_LIBRARY, *_RELATIONS, *_INTRINSICS,
     *(f"where {r}" for r in _RELATIONS),
 })  # fmt: skip
 
@@ -169,6 +169,7 @@ class Function:
         special: dict[str, Callable[..., str]] = {
             "where": self._where, "defined": self._defined, "relu": self._relu, "maximum": self._maximum,
             "minimum": self._minimum, "sign": self._sign, "hinge": self._hinge, "exp": self._exp,
+            "log": self._log, "log1p": self._log1p,
         }  # fmt: skip
         if name in special:
             return special[name](lanes, *x)
@@ -247,6 +248,73 @@ class Function:
             scale = self.new(f"add {integers} {exponent}, {whole(1023 << 52)}")
             power = self.operation("multiply", lanes, power, self.new(f"bitcast {integers} {scale} to {t}"))
         return power
+
+    def _log(self, lanes: int, x: str) -> str:
+        """ln x; a subnormal number is scaled up first. Within 1 ulp."""
+        zero, infinity = self.constant(0.0, lanes), self.constant(math.inf, lanes)
+        small = self._test("olt", lanes, x, self.constant(2.0**-1022, lanes))
+        large = self.operation("multiply", lanes, x, self.constant(2.0**54, lanes))
+        shift = self._select(small, lanes, self.constant(-54.0, lanes), zero)
+        y = self._logarithm(lanes, self._select(small, lanes, large, x), shift, None)
+        y = self._select(self._test("ogt", lanes, x, zero), lanes, y, self.constant(math.nan, lanes))
+        y = self._select(self._test("oeq", lanes, x, zero), lanes, self.constant(-math.inf, lanes), y)
+        return self._select(self._test("oeq", lanes, x, infinity), lanes, x, y)
+
+    def _log1p(self, lanes: int, x: str) -> str:
+        """ln(1 + x): u = 1 + x as rounded, and c what the rounding lost; then ln u + c/u. Within 2 ulp."""
+        zero, one, infinity = (self.constant(c, lanes) for c in (0.0, 1.0, math.inf))
+        u = self.operation("add", lanes, x, one)
+        near = self.operation("subtract", lanes, x, self.operation("subtract", lanes, u, one))
+        far = self.operation("subtract", lanes, one, self.operation("subtract", lanes, u, x))
+        lost = self._select(self._test("ogt", lanes, x, one), lanes, far, near)
+        y = self._logarithm(lanes, u, None, self.operation("divide", lanes, lost, u))
+        y = self._select(self._test("ogt", lanes, u, zero), lanes, y, self.constant(math.nan, lanes))
+        y = self._select(self._test("oeq", lanes, u, zero), lanes, self.constant(-math.inf, lanes), y)
+        same = self._select(self._test("oeq", lanes, x, infinity), lanes, x, y)
+        return self._select(self._test("oeq", lanes, x, zero), lanes, x, same)
+
+    def _logarithm(self, lanes: int, x: str, shift: str | None, more: str | None) -> str:
+        """ln x + shift·ln 2 + more of normal positive x = 2ᵏ·(1 + f), f from √½ − 1 to √2 − 1.
+
+        ln(1 + f) = 2 artanh s, s = f/(2 + f), by its series to s²³, so written that f, which is exact, comes last.
+        """
+        t, integers = kind(lanes), "i64" if lanes == 1 else f"<{lanes} x i64>"
+
+        def whole(i: int) -> str:
+            return str(i) if lanes == 1 else "<" + ", ".join([f"i64 {i}"] * lanes) + ">"
+
+        def do(name: str, a: str, b: str) -> str:
+            return self.operation(name, lanes, a, b)
+
+        def constant(c: float) -> str:
+            return self.constant(c, lanes)
+
+        root = struct.unpack("<q", struct.pack("<d", 0.5**0.5))[0]
+        bits = self.new(f"bitcast {t} {x} to {integers}")
+        biased = self.new(f"add {integers} {bits}, {whole((1023 << 52) - root)}")
+        exponent = self.new(f"lshr {integers} {biased}, {whole(52)}")  # k + 1023
+        # In the low bits of 2⁵² an integer is itself.
+        number = self.new(f"or {integers} {exponent}, {whole(0x433 << 52)}")
+        k = do("subtract", self.new(f"bitcast {integers} {number} to {t}"), constant(2.0**52 + 1023.0))
+        part = self.new(f"shl {integers} {exponent}, {whole(52)}")
+        part = self.new(f"sub {integers} {part}, {whole(1023 << 52)}")
+        mantissa = self.new(f"sub {integers} {bits}, {part}")
+        f = do("subtract", self.new(f"bitcast {integers} {mantissa} to {t}"), constant(1.0))
+        if shift is not None:
+            k = do("add", k, shift)
+        s = do("divide", f, do("add", f, constant(2.0)))
+        z = do("multiply", s, s)
+        series = constant(2.0 / 23.0)
+        for n in range(21, 1, -2):
+            series = self.fma(series, z, constant(2.0 / n), lanes)
+        half = do("multiply", do("multiply", f, f), constant(0.5))
+        low = do("multiply", k, constant(float.fromhex("0x1.a39ef35793c76p-33")))
+        if more is not None:
+            low = do("add", low, more)
+        tail = do("add", do("multiply", s, do("add", half, do("multiply", series, z))), low)
+        # ln 2 in two parts, of which the first times k is exact.
+        high = do("multiply", k, constant(float.fromhex("0x1.62e42fee00000p-1")))
+        return do("subtract", high, do("subtract", do("subtract", half, tail), f))
 
     def _called(self, name: str, lanes: int, *x: str) -> str:
         count = _LIBRARY[name]
