@@ -19,6 +19,7 @@ import microgradlike  # noqa: E402
 os.environ.pop("MICROGRADLIKE_ENGINE")
 if _chosen is not None:
     os.environ["MICROGRADLIKE_ENGINE"] = _chosen
+os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(HERE / "_build" / "hypothesis")
 os.environ["IPYTHONDIR"] = str(HERE / "_kernel")  # the same settings for every builder, not their own
 os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
 
@@ -37,7 +38,7 @@ extensions = [
     "links",  # _ext/: every link of every page leads somewhere
     "primitives",  # _ext/: the reference of primitives, made from the table
     "beside",  # _ext/: benchmarks and examples, which lie beside the pages
-    "languages",  # _ext/: Korean pages say so
+    "readers",  # _ext/: languages, editions, a text for every picture
     "docstrings",  # _ext/: `name` is code in docstrings, too
 ]
 exclude_patterns = ["_build", "_ext", "_kernel", "examples", "benchmarks", "**/.ipynb_checkpoints"]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from docutils import nodes
 
 OTHER = {"tutorial": ("ko", "ko", "한국어로 읽기"), "ko": ("tutorial", "en", "Read in English")}
+PICTURE = re.compile(r'(<img (?=[^>]*alt="(?:result of |[^"]*의 결과))[^>]*src="([^"]+)"[^>]*>)')
 
 
 def _language(app: Any, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Korean pages say in their markup that they are Korean, and every chapter leads to its other edition."""
+    """Korean pages say that they are Korean, every chapter leads to its other edition, and pictures open alone."""
     edition, _, chapter = pagename.partition("/")
     if edition == "ko":
         context["language"] = "ko"
+    if "body" in context:
+        context["body"] = PICTURE.sub(r'<a class="picture" href="\2">\1</a>', context["body"])
     if edition in OTHER and "body" in context:
         folder, language, text = OTHER[edition]
         link = f'<a lang="{language}" hreflang="{language}" href="../{folder}/{chapter}.html">{text}</a>'
