@@ -188,6 +188,70 @@ def first_model(epochs: int = 60) -> float:
     return accuracy
 
 
+def more_models() -> float:
+    """E5 and E4 on real data through the models: three species at once, then tumours; the lower accuracy."""
+    from microgradlike.models import LogisticRegression, SoftmaxRegression
+
+    heading("E5  Softmax regression on real data: iris, three species, a 3 × 4 matrix of weights")
+    X_train, X_test, y_train, y_test = datasets.iris(test_size=0.25, seed=0)
+    species = SoftmaxRegression(learning_rate=0.5, epochs=150, standardize=True, progress=False).fit(X_train, y_train)
+    lowest = float(species.score(X_test, y_test))
+    print(f"  loss {species.loss_curve_[-1]:.4f}; accuracy on {len(X_test)} held-back rows {lowest:.3f}")
+
+    heading("E4  Logistic regression with a model: breast cancer, 30 features")
+    try:
+        X_train, X_test, y_train, y_test = datasets.breast_cancer(test_size=0.25, seed=0)
+    except ImportError as error:
+        print(f"  left out: {error}")
+        return lowest
+    tumours = LogisticRegression(learning_rate=0.5, epochs=300, standardize=True, progress=False).fit(X_train, y_train)
+    accuracy = float(tumours.score(X_test, y_test))
+    print(f"  loss {tumours.loss_curve_[-1]:.4f}; accuracy on {len(X_test)} held-back rows {accuracy:.3f}")
+    return min(lowest, accuracy)
+
+
+def descendants() -> None:
+    """E7: gradient descent and its descendants on one cost, from one start."""
+    from microgradlike.plots import descent_path
+
+    heading("E7  Gradient descent and its descendants: 60 steps from (w, b) = (−4, 4) on the log loss of 8 examples")
+    for name in (
+        "gradient_descent",
+        "momentum",
+        "nesterov",
+        "adagrad",
+        "rmsprop",
+        "adadelta",
+        "adam",
+        "adamw",
+        "nadam",
+    ):
+        path = descent_path(name)
+        w, b, cost = path[-1]
+        print(f"  {name:<18} cost {path[0][2]:.4f} → {cost:.4f}   at w = {w:6.3f}, b = {b:6.3f}")
+
+
+def learning_pictures(folder: Path) -> list[Path]:
+    """What learning looks like: σ, the two costs, the paths of the optimisers. Says so if matplotlib is missing."""
+    from microgradlike import plots
+
+    saved: list[Path] = []
+    exhibits: dict[str, Callable[[], Any]] = {
+        "E3-sigmoid": plots.activation,
+        "E4-cost-surfaces": plots.cost_surfaces,
+        "E7-descent-paths": plots.descent_paths,
+    }
+    for name, make in exhibits.items():
+        try:
+            figure = make()
+        except ImportError as error:
+            print(f"  no pictures of learning: {error}")
+            return saved
+        figure.savefig(folder / f"{name}.png", dpi=120)
+        saved.append(folder / f"{name}.png")
+    return saved
+
+
 def progress(done: int, total: int, cost: float) -> None:
     """A progress line: redrawn in place in a terminal, five lines in a file."""
     if sys.stdout.isatty():
@@ -242,8 +306,10 @@ def tour(folder: str | Path = "microgradlike-tour") -> int:
 
     for exhibit in (computation_graph, branching_graph, logistic_regression_by_hand, cross_entropies, network_by_hand):
         exhibit(check, show)
-    accuracy = first_model()
+    accuracy = min(first_model(), more_models())
+    descendants()
     heading("Pictures")
+    pictures += learning_pictures(folder)
     for path in pictures:
         print(f"  {path}")
     verdict = "all as expected" if not check.off else f"{check.off} OFF"

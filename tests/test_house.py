@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import microgradlike as mg
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "microgradlike"
 
@@ -163,8 +165,11 @@ def test_docstring_examples_run(name, monkeypatch, tmp_path):
                 pytest.skip(f"needs an optional library: {exc_info[1]}")
             super().report_unexpected_exception(out, test, example, exc_info)
 
+    before = set(mg.ops.TABLE)  # the rows that an example adds are gone after it
     finder = doctest.DocTestFinder(exclude_empty=True)
     runner = Runner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
     for test in finder.find(module, name):
         runner.run(test, clear_globs=False)
+    for row in set(mg.ops.TABLE) - before:
+        del mg.ops.TABLE[row]
     assert runner.failures == 0
