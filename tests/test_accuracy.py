@@ -24,7 +24,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from microgradlike import floats
+from microgradlike import accurate, floats
 from microgradlike.ops import TABLE, Op
 
 mpmath = pytest.importorskip("mpmath", reason="the judge computes in arbitrary precision with mpmath")
@@ -333,10 +333,11 @@ def arguments(draw: st.DrawFn, row: Op) -> list[float]:
     name = row.name
     if row.arity is None:
         n = draw(st.integers(1, 3))
-        number = draw(st.sampled_from([st.floats(-3.0, 3.0), st.floats(-40.0, 40.0), numbers(row, 0)]))
+        probabilities = name in ("soft_cross_entropy", "softmax_minus")
+        wide = st.floats(-800.0, 800.0) if probabilities else numbers(row, 0)
+        number = draw(st.sampled_from([st.floats(-3.0, 3.0), st.floats(-40.0, 40.0), wide]))
         x = [draw(number) for _ in range(n)]
         if name in PAIRED:
-            probabilities = name in ("soft_cross_entropy", "softmax_minus")
             x += [draw(st.floats(0.0, 1.0) if probabilities else number) for _ in range(n)]
         return [float(draw(st.integers(0, n - 1))) for _ in range(INDICES.get(name, 0))] + x
     x = [draw(numbers(row, i)) for i in range(row.arity)]
@@ -458,16 +459,16 @@ def ulps(got: float, truth: Any) -> float:
 BOUNDS: dict[str, tuple[float, float]] = {
     "divide": (0.5, 1.6), "reciprocal": (0.5, 1.4), "remainder": (0.5, 2.0), "pow": (0.7, 2.0), "sqrt": (0.5, 1.6),
     "cbrt": (0.5, 1.2), "exp": (0.7, 0.7), "expm1": (1.0, 0.7), "log": (0.7, 0.5), "log1p": (1.0, 1.7),
-    "log2": (0.7, 0.8), "log10": (1.7, 0.9), "logaddexp": (1.5, 1.4), "xlogy": (1.6, 0.7), "sin": (0.7, 0.7),
+    "log2": (0.7, 0.8), "log10": (1.7, 0.9), "logaddexp": (1.7, 1.5), "xlogy": (1.6, 0.7), "sin": (0.7, 0.7),
     "cos": (0.7, 0.7), "tan": (0.7, 2.0), "asin": (0.7, 0.5), "acos": (0.7, 0.5), "atan": (0.7, 1.3),
     "atan2": (0.7, 1.2), "hypot": (0.5, 1.6), "sinh": (2.0, 2.0), "cosh": (1.9, 1.9), "tanh": (1.7, 1.9),
     "asinh": (1.7, 1.7), "acosh": (1.3, 0.8), "atanh": (1.7, 1.2), "erf": (1.1, 1.7), "erfc": (1.8, 1.7),
     "elu": (1.5, 1.5), "selu": (1.7, 1.6), "celu": (1.5, 1.9), "sigmoid": (1.7, 1.9), "log_sigmoid": (1.6, 1.8),
     "softplus": (1.6, 1.8), "silu": (1.5, 1.5), "mish": (1.6, 1.7), "gelu": (1.8, 1.7), "gelu_tanh": (1.7, 1.8),
-    "prod": (0.5, 0.8), "mean": (1.4, 0.5), "dot": (1.6, 0.0), "norm": (0.5, 1.6), "logsumexp": (1.4, 1.4),
-    "softmax": (1.6, 1.9), "log_softmax": (1.5, 1.5), "half_squared_error": (1.2, 0.5),
+    "prod": (0.5, 0.8), "mean": (1.4, 0.5), "dot": (1.6, 0.0), "norm": (0.5, 1.6), "logsumexp": (1.9, 1.5),
+    "softmax": (1.6, 1.9), "log_softmax": (1.9, 1.5), "half_squared_error": (1.2, 0.5),
     "mean_squared_error": (1.4, 1.4), "binary_cross_entropy": (1.7, 1.7),
-    "binary_cross_entropy_with_logits": (1.9, 1.6), "cross_entropy": (1.7, 1.4), "soft_cross_entropy": (1.6, 1.8),
+    "binary_cross_entropy_with_logits": (1.9, 1.6), "cross_entropy": (1.9, 1.5), "soft_cross_entropy": (1.6, 1.8),
     "over_square": (1.6, 0.0), "pow_slope": (1.9, 0.0), "pow_log": (2.0, 0.0), "cbrt_slope": (1.2, 0.0),
     "sec2": (2.0, 0.0), "sech2": (1.9, 0.0), "lorentzian": (1.2, 0.0), "asin_slope": (0.7, 0.0),
     "atanh_slope": (1.2, 0.0), "acosh_slope": (0.8, 0.0), "erf_slope": (1.7, 0.0), "normal_density": (1.9, 0.0),
@@ -493,7 +494,7 @@ def truths(row, x):
 @pytest.mark.parametrize(
     "row", [row for row in TABLE.values() if row.name not in COMPARISONS], ids=lambda row: row.name
 )
-@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=QUICK)
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=QUICK)
 @given(data=st.data())
 def test_rows_are_judged_by_mpmath(row, data):
     x = data.draw(arguments(row))
@@ -551,3 +552,49 @@ def test_the_judges_agree(name):
             ]:
                 nearest = float.fromhex(nearest)
                 assert abs(truth - nearest - mpf(fraction) * math.ulp(nearest)) <= 1e-6 * math.ulp(nearest)
+
+
+# ── the constants of accurate.py ────────────────────────────────────────────────────────────────
+def test_constants_have_32_digits():
+    with mp.workprec(200):
+        for (high, low), truth in [
+            (accurate.SQRT_HALF, mp.sqrt(mpf(1) / 2)),
+            (accurate.TWO_OVER_SQRT_PI, 2 / mp.sqrt(mp.pi)),
+            (accurate.INVERSE_SQRT_2PI, 1 / mp.sqrt(2 * mp.pi)),
+            (accurate.SELU_SCALE, selu(ONE)),
+            (accurate.SELU_SCALE_ALPHA, -selu(-(mpf(10) ** 3))),
+            (accurate.TWICE_GELU_K, 2 * mp.sqrt(2 / mp.pi)),
+            (accurate.GELU_C, mpf("0.044715")),
+            (accurate.LN2_64, 64 * mp.log(2)),
+            (
+                accurate.GELU_CURVATURE,
+                density(sum(map(mpf, accurate.GELU_ROOT))) * (2 - sum(map(mpf, accurate.GELU_ROOT)) ** 2),
+            ),
+        ]:
+            assert abs(mpf(high) + low - truth) <= mpf(10) ** -31 * abs(truth)
+
+
+def test_roots_are_roots():
+    with mp.workprec(200):
+        for root, name in [
+            (accurate.SILU_ROOT, "silu_slope"),
+            (accurate.MISH_ROOT, "mish_slope"),
+            (accurate.GELU_ROOT, "gelu_slope"),
+            (accurate.GELU_TANH_ROOT, "gelu_tanh_slope"),
+        ]:
+            assert abs(TRUTH[name](mpf(root[0]) + root[1])) < mpf(10) ** -31
+        assert float(mp.exp(mpf(accurate.SILU_ROOT[0]) + accurate.SILU_ROOT[1])) == accurate.SILU_E
+        assert float(mp.exp(mpf(accurate.MISH_ROOT[0]) + accurate.MISH_ROOT[1])) == accurate.MISH_E
+        assert (
+            float(mp.exp(gelu_argument(mpf(accurate.GELU_TANH_ROOT[0]) + accurate.GELU_TANH_ROOT[1])))
+            == accurate.GELU_TANH_E
+        )
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.floats(0.46, 30.0))
+def test_the_polynomial_of_erfcx_loses_a_tenth_of_a_place(x):
+    high, low = accurate.erfcx(x)
+    with mp.workprec(1500):
+        truth = mp.exp(mpf(x) ** 2) * mp.erfc(mpf(x))
+        assert abs(mpf(high) + low - truth) <= 0.2 * math.ulp(high)

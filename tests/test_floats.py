@@ -75,7 +75,7 @@ def test_nothing_else_is_public():
 
 
 @each(ROWS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_no_float_makes_a_row_or_its_rules_raise(row, data):
     x = data.draw(operands(row, anything))
@@ -89,7 +89,7 @@ def test_no_float_makes_a_row_or_its_rules_raise(row, data):
 # Rows that compute their own formula in another order, or from the same functions: a few roundings apart, at most
 # the number of operations in the formula, where nothing cancels.
 @each([row for row in ROWS if row.formula])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_a_row_agrees_with_its_own_formula(row, data):
     x = data.draw(operands(row, *(st.floats(low, high) for low, high in row.domain)))
@@ -224,6 +224,8 @@ CASES = [
     ("atan2", (1e200, 1e200), [math.pi / 4, 5e-201, -5e-201]),
     ("hypot", (0.0, 0.0), [0.0, 0.0, 0.0]),
     ("xlogy", (0.0, 0.0), [0.0, -INF, 0.0]),
+    ("xlogy", (INF, 1.0), [NAN, 0.0, INF]),
+    ("xlogy", (2.0, -1.0), [NAN, NAN, NAN]),
     ("sin", (INF,), [NAN, NAN]),
     # beside a multiple of π/2, where the C library's π is too short
     ("sin", (1.2853022199154463e174,), [-4.970732575237069e-18, -1.0]),
@@ -242,6 +244,7 @@ CASES = [
     ("pow", (0.0, 1.0), [0.0, 1.0, 0.0]),
     ("pow", (0.0, 2.0), [0.0, 0.0, 0.0]),
     ("pow", (0.0, -1.0), [INF, -INF, -INF]),
+    ("pow", (-0.0, -1e160), [INF, INF, -INF]),
     ("pow", (-2.0, 3.0), [-8.0, 12.0, NAN]),
     ("pow", (-2.0, 0.5), [NAN, NAN, NAN]),
     ("pow", (10.0, 400.0), [INF, INF, INF]),
@@ -277,6 +280,8 @@ CASES = [
         (0.0, 40.0, 0.0, 0.0),
         [8.496708510583178e-18, None, -8.496708510583178e-18, 4.248354255291589e-18, 4.248354255291589e-18],
     ),
+    ("binary_cross_entropy_with_logits", (INF, 1.0), [0.0, -0.0, -INF]),
+    ("binary_cross_entropy_with_logits", (-INF, 0.25), [INF, -0.25, INF]),
     ("binary_cross_entropy", (1e-50, 1.0), [115.12925464970229, -1e50, 115.12925464970229]),
     # many arguments
     ("sum", (1e308, 1e308, -1e308), [1e308, 1.0, 1.0, 1.0]),
