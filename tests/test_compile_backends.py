@@ -443,3 +443,42 @@ def test_export_refuses():
         step.to("jax")
     with pytest.raises(ValueError, match="library must be one of"):
         step.to("tensorflow")
+
+
+# ── native logarithms, and chains of operations ─────────────────────────────────────────────────
+@pytest.mark.skipif("llvm" not in BACKENDS, reason="native code needs llvmlite")
+@pytest.mark.parametrize("name", ["log", "log1p"])
+def test_native_logarithms_keep_specials_and_digits(name):
+    one = Value(1.0)
+    step = mg.compile(lambda x: getattr(mg, name)(x) * one, backend="llvm")
+    rng = random.Random(7)
+    numbers = [0.0, -0.0, 1.0, -1.0, -2.0, math.inf, -math.inf, math.nan, 5e-324, -5e-324, 1e-310, 1.7e308, 2.0**-1022]
+    numbers += [math.ldexp(rng.uniform(1, 2), rng.randint(-1070, 1020)) for _ in range(300)]
+    numbers += [rng.choice((-1, 1)) * 10 ** rng.uniform(-20, 0) for _ in range(300)]
+    numbers += [1.0 + rng.gauss(0, 1) * 10 ** rng.uniform(-15, -1) for _ in range(300)]
+    for x, found in zip(numbers, step.map(np.array(numbers)).tolist(), strict=True):
+        expected = getattr(floats, name)(x)
+        if expected == 0.0 or not math.isfinite(expected):
+            assert repr(found) == repr(expected), x
+        else:
+            assert abs(found - expected) <= 2.0 * math.ulp(expected), x
+
+
+@pytest.mark.parametrize("backend", ARRAYS)
+def test_results_inside_a_chain_that_others_need_are_kept(backend):
+    w = [Value(0.5), Value(-0.25), Value(2.0)]
+
+    def loss(x, y):
+        a = mg.tanh(w[0] * x + w[1])
+        b = mg.relu(a - y)
+        c = mg.exp(-a) + b
+        return c * a + mg.sum([a, b, c]) * w[2] + mg.where(mg.sin(c), b, a)
+
+    step = mg.compile(loss, backend=backend)
+    rng = random.Random(3)
+    X, Y = [rng.uniform(-2, 2) for _ in range(37)], [rng.uniform(-1, 1) for _ in range(37)]
+    costs = [loss(x, y) for x, y in zip(X, Y, strict=True)]
+    assert step.map(np.array(X), np.array(Y)).tolist() == pytest.approx([v.data for v in costs], rel=1e-13)
+    gradients = mg.gradients(sum(costs) * (1 / 37), step.parameters)
+    found = step.value_and_grad(np.array(X), np.array(Y))[1]
+    assert found == pytest.approx([float(getattr(g, "data", g)) for g in gradients], rel=1e-12)

@@ -371,7 +371,10 @@ def _processors() -> int:
 
 
 def _address(array: Any) -> int:
-    return array.__array_interface__["data"][0]  # type: ignore[no-any-return]
+    try:  # the fast way, for contiguous arrays that may be written to
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+    except (TypeError, ValueError, BufferError):
+        return array.__array_interface__["data"][0]  # type: ignore[no-any-return]
 
 
 def _bits(x: float) -> int:

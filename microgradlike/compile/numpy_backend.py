@@ -319,9 +319,8 @@ def _outputs(plan: Plan, u: Any) -> Any:
 
 
 def any_nan(x: Any) -> bool:
-    """Whether a vector holds a nan, which a minimum passes on."""
-    least = np.minimum.reduce(x, initial=0.0)
-    return bool(least != least)
+    """Whether a vector holds a nan: the place of the minimum is that of the first nan."""
+    return len(x) > 0 and bool((least := x[x.argmin()]) != least)
 
 
 def _load(tile: Any, blocks: list[Any], start: int, stop: int) -> None:
