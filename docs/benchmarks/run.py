@@ -100,11 +100,13 @@ def plot(results, folder):
         for case, (ax,) in zip(compared, axes, strict=True):
             ratios = sorted(case["ratios"].items(), key=lambda item: item[1]["median"])
             low, high = ([abs(r["median"] - r[end]) for _, r in ratios] for end in ("low", "high"))
-            ax.barh([label for label, _ in ratios], [r["median"] for _, r in ratios], xerr=[low, high], color="#0060a8")
+            widths = [r["median"] - 1.0 for _, r in ratios]
+            ax.barh([label for label, _ in ratios], widths, left=1.0, xerr=[low, high], color="#0060a8")
             for i, (_, r) in enumerate(ratios):
-                ax.annotate(f" {figure(r['median'])}×", (max(r["high"], r["median"]), i), va="center", fontsize=8)
+                ax.annotate(f" {figure(r['median'])}×", (max(r["high"], r["median"], 1.0), i), va="center", fontsize=8)
             ax.axvline(1.0, color="#1a1d21", linewidth=1)
             ax.set(xscale="log", title=f"{case['name']}: time ÷ {case['ours']}")
+            ax.xaxis.set_major_formatter(lambda x, _: f"{x:g}×")
             ax.title.set(fontsize=9, fontweight="bold")
             ax.tick_params(labelsize=8)
             ax.spines[["top", "right"]].set_visible(False)
