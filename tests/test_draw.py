@@ -371,6 +371,28 @@ def test_gradients_through_folded_cards_add_up():
             assert sum(card.terms) == pytest.approx(card.exact[1], rel=1e-13)
 
 
+def test_a_neuron_with_many_weights_lists_some_and_counts_the_rest():
+    xs = [Value(0.1 * i) for i in range(40)]
+    ws = [Weight(0.01 * i - 0.2, label=f"layers.0.neurons.1.w[{i}]") for i in range(40)]
+    out = mg.tanh(mg.dot(ws, xs))
+    out.backward()
+    [card] = [card for card in draw(out, detail="neurons").scene.cards if card.kind == "neuron"]
+    assert card.note == "layers.0.neurons.1"
+    assert [line.name for line in card.lines[:2]] == ["w[0]", "w[1]"]
+    rest = card.lines[-2]
+    assert (rest.name, rest.value) == ("28 more", "−0.08 … 0.19")
+    low, high = min(w.grad for w in ws[12:]), max(w.grad for w in ws[12:])
+    assert rest.gradient == f"{number(low, 3)} … {number(high, 3)}"
+
+
+def test_ranges_count_what_is_not_finite():
+    leaves = [Value(x) for x in (1.0, math.inf, math.nan, 3.0, *range(100))]
+    scene = draw([leaf * 1.0 for leaf in leaves], detail="layers").scene
+    assert scene.cards[-1].value == "0 … 99, 2 not finite"
+    scene = draw([Value(math.nan) * 1.0 for _ in range(100)], detail="layers").scene
+    assert scene.cards[-1].value == "nan"
+
+
 def test_detail_follows_size():
     def chain(n):
         v = Value(0.5, label="x")

@@ -6,6 +6,7 @@ import html
 import io
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from drawn import SVG, Picture, branching, named, network, product
+from drawn import SVG, Picture, branching, named, network, perceptron, product
 from helpers import examples
 from hypothesis import given
 from hypothesis import strategies as st
@@ -266,14 +267,26 @@ def test_pdf_has_the_texts_as_text():
 
 @needs_dot
 def test_dot_lays_out_and_renders_without_a_warning():
-    for detail in ("full", "cards", "neurons", "layers"):
-        source = draw(network()[1], detail=detail, title="E6").to_dot()
+    layered = draw(perceptron([2, 3, 2], random.Random(0)), detail="neurons", highlight=[])
+    assert layered.to_dot().count("subgraph cluster") == 1
+    for detail in ("full", "cards", "neurons", "layers", "perceptron"):
+        drawing = draw(network()[1], detail=detail, title="E6") if detail != "perceptron" else layered
+        source = drawing.to_dot()
         done = subprocess.run([DOT, "-Tsvg"], input=source.encode(), capture_output=True, timeout=60, check=True)
         assert done.stderr == b""
     drawing = draw(product(), engine="dot")
     assert "∂u/∂b = 2" in drawing.to_svg()
     assert size_of(drawing.to_png(1))[0] > 100
     assert drawing.to_pdf().startswith(b"%PDF")
+
+
+def test_what_steps_back_is_faint_in_every_format():
+    x, y = Value(2, label="x"), Value(3, label="y")
+    drawing = draw(x * 2 + y * 2, highlight=x)
+    assert drawing.to_svg().count('opacity="0.22"') == 6
+    assert drawing.to_dot().count('color="#ccd3db"') == 4
+    pytest.importorskip("reportlab", reason="PDF is an extra")
+    assert drawing.to_pdf() != draw(x * 2 + y * 2).to_pdf()
 
 
 def test_graphviz_object():
