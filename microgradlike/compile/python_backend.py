@@ -36,10 +36,10 @@ class Text(str):
     def __rsub__(self, other: Any) -> Text:
         return Text(f"({literal(other)} - {self})")
 
-    def __mul__(self, other: Any) -> Text:  # type: ignore[override]
+    def __mul__(self, other: Any) -> Text:
         return Text(f"({self} * {literal(other)})")
 
-    def __rmul__(self, other: Any) -> Text:  # type: ignore[override]
+    def __rmul__(self, other: Any) -> Text:
         return Text(f"({literal(other)} * {self})")
 
     def __neg__(self) -> Text:
