@@ -52,6 +52,7 @@ class Native:
         if self.sum_count:
             self._fold = ("fold", [self.sum_count, 0, self.first_sum])
         names = [s[0] for part in steps.values() for s in part if isinstance(s, tuple)] + ["fold"]
+        self.names = set(names)
         addresses = engine().kernels(names, cache)
         self.run, self.tiles = prototypes(addresses)
         self.zero_slot = self.shared
@@ -406,7 +407,7 @@ class LlvmRunner(NumpyRunner):
         from .llvm_kernels import kernel
 
         native = self.native("gradient", False)
-        names = sorted({n for n in engine().kernels([], self.cache) if n not in ("run", "tiles", "load")})
+        names = sorted(native.names)
         return "\n".join([f"; {line}" for line in str(native.plan).splitlines()] + [kernel(n).text() for n in names])
 
     def native(self, kind: str, single: bool) -> Native:
