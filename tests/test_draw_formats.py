@@ -17,7 +17,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from drawn import SVG, Picture, branching, named, network, perceptron, product
+from drawn import SVG, Picture, Weight, branching, named, network, perceptron, product
 from helpers import examples
 from hypothesis import given
 from hypothesis import strategies as st
@@ -161,6 +161,26 @@ def test_labels_survive_into_text(one, other):
     assert len(text.splitlines()) == 4  # a label cannot add a line
     if one.strip():
         assert shown(one).rstrip() in text
+
+
+@examples(30)
+@given(labels, st.sampled_from(["neurons", "layers"]))
+def test_labels_survive_in_folded_cards(name, detail):
+    w = [[Weight(0.5, label=f"{name}.{j}.w{i}") for i in range(2)] for j in range(2)]
+    x = [Value(1, label=name), Value(2)]
+    outputs = [mg.tanh(mg.dot(ws, x)) for ws in w]
+    drawing = draw(outputs, detail=detail)
+    picture = Picture(drawing.to_svg())
+    assert len(picture.cards) in (3, 4)
+    for text in (
+        drawing.to_dot(),
+        drawing.to_mermaid(),
+        drawing.to_html(),
+        str(drawing),
+        step_through(mg.sum(outputs)).to_html(),
+    ):
+        text.encode("utf-8")
+        assert not set(text) & {"\x00", "\u202e", "\ud800", "\x1f"}
 
 
 def test_long_labels_are_shortened_but_kept():

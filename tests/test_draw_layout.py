@@ -82,7 +82,7 @@ def test_nothing_overlaps_and_texts_fit(seed, size, detail, direction, legend):
     root = random_values(random.Random(seed), size)
     if seed % 3:
         root.backward()
-    title = "A title that is wider than a small graph would be" if legend else None
+    title = "A title that is wider than a small graph would be, " * 3 + "w" * 60 if legend else None
     check(draw(root, detail=detail, direction=direction, legend=legend, title=title).to_svg())
 
 

@@ -11,7 +11,7 @@ from .font import width
 from .layout import Box, Layout, Link, layered
 from .scene import Card, Edge, Scene
 from .shapes import Canvas, Mark, Path, Point, Rect, Shape, Text, line
-from .text import visible
+from .text import shortened, visible
 
 HEADER, ROW, NOTE, LINE, COLUMNS = 25.0, 20.0, 14.0, 18.0, 16.0  # heights of a card's parts
 PAD = 10.0  # beside texts
@@ -182,32 +182,28 @@ class Painter:
     def canvas(self) -> Canvas:
         scene, plan = self.scene, self.plan
         inner = plan.extent if self.sideways else plan.extent[::-1]
-        wide = max(inner[0], 300.0, width(scene.title or "", 18, bold=True))
-        self.left, self.top = SIDE, SIDE + (38.0 if scene.title else 0.0)
+        title = wrapped(visible(scene.title), 18, max(inner[0], 480.0), bold=True) if scene.title else []
+        wide = max([inner[0], 300.0, *(width(text, 18, bold=True) for text in title)])
+        self.left, self.top = SIDE, SIDE + (24.0 * len(title) + 14.0 if title else 0.0)
         bands = self.bands()
-        above = min([0.0, *(band.y - self.top + 0.0 for band in bands)])
+        above = min([0.0, *(band.y - self.top for band in bands)])
         if above < 0:
             self.top -= above
             bands = self.bands()
         shapes: list[Shape] = []
-        if scene.title:
-            shapes.append(Text(SIDE, SIDE + 16, visible(scene.title), 18, "ink", bold=True, name="title"))
+        for k, text in enumerate(title):
+            shapes.append(Text(SIDE, SIDE + 16 + 24 * k, text, 18, "ink", bold=True, name="title"))
         for band in bands:
-            shapes += [
-                band,
-                Text(
-                    band.x + 12, band.y + 16, band.name.removeprefix("band "), 11, "muted", bold=True, name="band-title"
-                ),
-            ]
+            name = shortened(visible(band.name.removeprefix("band ")), band.width - 24, 11, bold=True)
+            shapes += [band, Text(band.x + 12, band.y + 16, name, 11, "muted", bold=True, name="band-title")]
         wires: list[Shape] = []
-        pills: list[Shape] = []
         routes = iter(plan.routes)
         for head, frame in enumerate(self.frames):
             for slot in frame.slots:
                 route = next(routes) if slot.edge.kind == "wire" else []
                 wires.append(self.edge(head, slot, route))
         cards: list[Shape] = [self.card(i) for i in range(len(scene.cards))]
-        shapes += [*wires, *pills, *cards]
+        shapes += [*wires, *cards]
         y = self.top + inner[1] + 14
         if scene.legend:
             y = self.legend(shapes, y + 16, wide) + 4
@@ -479,12 +475,12 @@ def rounded(
     return [*path, ("Z",)]
 
 
-def wrapped(text: str, size: float, most: float) -> list[str]:
-    """`text` in lines of at most `most` pixels, broken at spaces."""
+def wrapped(text: str, size: float, most: float, bold: bool = False) -> list[str]:
+    """`text` in lines of at most `most` pixels, broken at spaces; a longer word is shortened."""
     lines: list[str] = []
     for word in text.split(" "):
-        if lines and width(f"{lines[-1]} {word}", size) <= most:
+        if lines and width(f"{lines[-1]} {word}", size, bold) <= most:
             lines[-1] += f" {word}"
         else:
-            lines.append(word)
+            lines.append(shortened(word, most, size, bold))
     return lines

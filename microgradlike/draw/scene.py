@@ -268,7 +268,7 @@ class _Builder:
             band=group.band,
         )
         if group.kind == "neuron":
-            card.note = group.title
+            card.note = shortened(visible(group.title), WIDEST_HEAD, 10)
             card.lines = self.lines(group)
         return card
 
@@ -311,7 +311,8 @@ class _Builder:
         graph = self.graph
         values = [graph.data[v] for v in group.outputs]
         gradients = [graph.grad[v] for v in group.outputs]
-        card = Card("layer", group.title, shortened(group.title, WIDEST_HEAD, 13, bold=True), group.result, group.nodes)
+        head = shortened(visible(group.title), WIDEST_HEAD, 13, bold=True)
+        card = Card("layer", head, head, group.result, group.nodes)
         card.note = group.subtitle
         card.output = (
             any(v in graph.roots for v in group.outputs) if len(graph.roots) < 50 else group.result in graph.roots
