@@ -49,6 +49,7 @@ class Frame:
     height: float
     slots: list[Slot] = field(default_factory=list)
     entry: float = ENTRY  # between its pills and itself
+    lead: float = 0.0  # the room that its pills take before it; 0 if it has none, and its edges arrive at itself
     columns: tuple[float, float] = (0.0, 0.0)  # of a folded card: where values and gradients end, from its right
 
 
@@ -140,6 +141,7 @@ class Painter:
         extreme = max(abs(slot.across) for slot in slots)
         squeeze = reach / extreme if extreme > reach else 1.0
         frame.entry = ENTRY + min(24.0, 0.2 * max(extreme - reach, 0.0))
+        frame.lead = frame.entry + max(self.pill_length(slot) for slot in slots)
         for slot in slots:
             slot.port = slot.across * squeeze
 
@@ -148,15 +150,14 @@ class Painter:
         boxes, links = [], []
         for frame in self.frames:
             along, across = (frame.width, frame.height) if self.sideways else (frame.height, frame.width)
-            lead = self.lead(frame)
-            if lead:
+            if frame.lead:
                 first, last = frame.slots[0], frame.slots[-1]
                 for slot, sign in ((first, -1), (last, 1)):
                     size = slot.height if self.sideways else slot.width
                     across = max(across, 2 * (sign * slot.across + size / 2))
-            boxes.append(Box(along, across, lead, grows=self.sideways))
+            boxes.append(Box(along, across, frame.lead, grows=self.sideways))
         for head, frame in enumerate(self.frames):
-            staged = self.lead(frame) > 0
+            staged = frame.lead > 0
             for slot in frame.slots:
                 if slot.edge.kind == "wire":
                     entry = frame.entry + self.pill_length(slot) if staged else 0.0
@@ -164,11 +165,6 @@ class Painter:
         if self.sideways:
             return layered(boxes, links, space=16, gap=34 if self.bare else 26)
         return layered(boxes, links, space=22, gap=30 if self.bare else 22)
-
-    def lead(self, frame: Frame) -> float:
-        """The room that a card's pills take before it; 0 if it has none, and its edges arrive at the card."""
-        lengths = [self.pill_length(slot) for slot in frame.slots]
-        return frame.entry + max(lengths) if any(lengths) else 0.0
 
     def pill_length(self, slot: Slot) -> float:
         if not slot.edge.texts:
@@ -309,7 +305,7 @@ class Painter:
                 shapes.append(self.arrow(*points[-1]))
 
         frame = self.frames[head]
-        staged = self.lead(frame) > 0
+        staged = frame.lead > 0
         if route:
             wire(route, tip=not staged)
         if staged:  # on to the pill, and from there to the card
@@ -395,7 +391,7 @@ class Painter:
         for i, card in enumerate(self.scene.cards):
             x, y, w, h = self.corner(i)
             frame = self.frames[i]
-            lead = self.lead(frame)
+            lead = frame.lead
             reach = max(
                 [abs(s.across) + (s.height if self.sideways else s.width) / 2 for s in frame.slots if s.edge.texts],
                 default=0.0,
