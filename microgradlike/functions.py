@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from keyword import iskeyword
 from typing import Any
 
+from . import floats
 from .engine import Value, number, recorder, values
 from .ops import TABLE, Op
 from .ops import op as _add_row
@@ -238,7 +239,9 @@ def primitive(
         if row.pullback is None and len(row.parameters) != len(rules):
             raise ValueError(f"primitive {name!r} has {len(rules)} rules but parameters {row.parameters}")
         recorder(row)
-        return function(name)
+        made = function(name)
+        setattr(floats, name, row.on(floats))  # so that the rules of other primitives can call it as m.<name>
+        return made
     except BaseException:
         TABLE.pop(name, None)
         raise

@@ -13,6 +13,7 @@ from functools import lru_cache, partial
 from random import Random
 from typing import Any
 
+from .. import floats
 from ..ops import TABLE
 
 TWO_OVER_SQRT_PI = 2.0 / math.sqrt(math.pi)
@@ -376,3 +377,17 @@ class Arithmetic:
 
     def take(self, index: Any, *xs: Any) -> Any:
         return xs[int(index.real)]
+
+
+class Doubles:
+    """The namespace of floats, to run a recorded computation at other inputs."""
+
+    class f:  # noqa: N801
+        nan = math.nan
+
+    number = float
+
+    def __getattr__(self, name: str) -> Any:
+        own = getattr(floats, name, None)
+        formula = TABLE[name].formula if own is None and name in TABLE else None
+        return own if formula is None else partial(formula, self)

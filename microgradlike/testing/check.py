@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from importlib.util import find_spec
 from random import Random
 from typing import Any, NamedTuple
 
 from .. import floats
-from ..engine import Value, cotangents, number, topological_order, values
-from ..ops import TABLE
+from ..engine import Value, cotangents, topological_order, values
 from ..transforms import _push, gradients
-from ..trees import flatten
+from .arithmetic import Doubles
 from .judges import (
     Recording,
     Verdict,
@@ -27,6 +24,7 @@ from .judges import (
     values_by_mpmath,
 )
 from .rounding import rounding_bounds
+from .subject import Subject
 
 JUDGES = ("mpmath", "complex", "differences")
 MODES = ("forward", "reverse")
@@ -156,16 +154,15 @@ def check_gradients(
     """
     _check_arguments(f, inputs, order, modes, judge, ulps)
     name = getattr(f, "__name__", "f")
-    subject = _Subject(f, inputs, name if name.isidentifier() else "f")
+    subject = Subject(f, inputs, name if name.isidentifier() else "f")
     recording = subject.recorded()
     check = _Check(subject, judge, tuple(modes), ulps)
     check.level(recording, [(output, ()) for output in subject.outputs], 1, order)
-    check.hidden(recording)
     if not check.findings:
         _reject_in_hypothesis()
         raise ValueError(
-            f"nothing could be judged at {subject.point()}: the derivatives are infinite or decided by rounding there; "
-            "choose another point"
+            f"nothing could be judged at {subject.point()}: it is a kink or a pole, or rounding decides the "
+            "derivatives there; choose another point"
         )
     return GradientReport(tuple(check.findings), tuple(check.unjudged))
 
@@ -202,144 +199,9 @@ def _have_mpmath() -> bool:
     return find_spec("mpmath") is not None
 
 
-# ── the function under test ─────────────────────────────────────────────────────────────────────
-class _Subject:
-    """f and the point: calls f with fresh Values, and sees to it that f is a function of them."""
-
-    def __init__(self, f: Callable[..., Any], inputs: tuple[Any, ...], name: str) -> None:
-        self.f, self.name = f, name
-        leaves, self.build = flatten(inputs)
-        self.names = list(_leaf_names(f, inputs))
-        self.numbers = []
-        self.labels = []
-        for label, x in zip(self.names, leaves, strict=True):
-            try:
-                data = x.data if isinstance(x, Value) else number(x)
-            except TypeError as error:
-                raise TypeError(
-                    f"input {label} {error}; or fix it with a lambda: check_gradients(lambda x: f(x, ...), ...)"
-                ) from None
-            if not math.isfinite(data):
-                raise ValueError(f"input {label} is {data!r}: gradients are checked at finite inputs")
-            self.numbers.append(data)
-            self.labels.append(x.label if isinstance(x, Value) else None)
-        if not self.numbers:
-            raise ValueError("inputs hold no number")
-        self.outputs: list[str] = []
-
-    def point(self) -> str:
-        shown = [f"{n} = {x!r}" for n, x in zip(self.names[:8], self.numbers[:8], strict=True)]
-        return ", ".join(shown + ["…"] * (len(self.names) > 8))
-
-    def call(self, numbers: Sequence[float]) -> tuple[list[Value], list[Any]]:
-        """Fresh leaves and what f returns for them, flat."""
-        inputs = [Value(x, label) for x, label in zip(numbers, self.labels, strict=True)]
-        arguments = self.build(list(inputs))
-        results, _ = flatten(self.f(*arguments))
-        after, _ = flatten(arguments)
-        for label, x, before in zip(self.names, inputs, numbers, strict=True):
-            if x.data != before:
-                raise ValueError(
-                    f"f changes its inputs: the data of {label} was {before!r} and is {x.data!r} after the call"
-                )
-            if x.grad != 0.0:
-                raise ValueError(f"f changes its inputs: it leaves grad {x.grad!r} in {label} (it calls backward())")
-        if len(after) != len(inputs) or any(x is not y for x, y in zip(after, inputs, strict=True)):
-            raise ValueError("f changes its inputs: a list or dict among them holds something else after the call")
-        return inputs, results
-
-    def recorded(self) -> Recording:
-        inputs, results = self.call(self.numbers)
-        outputs = [y for y in results if isinstance(y, Value)]
-        if not outputs:
-            kinds = ", ".join(sorted({type(y).__name__ for y in results})) or "nothing"
-            raise TypeError(
-                f"f returns no Value but {kinds}: its computation is not recorded. It must compute with the Values "
-                "it is given (mg.exp(x), not math.exp(x.data)) and return the result itself, not its data"
-            )
-        again = self.call(self.numbers)
-        first, second = _signature(inputs, outputs), _signature(again[0], [y for y in again[1] if isinstance(y, Value)])
-        if first != second:
-            difference = next(((a, b) for a, b in zip(first, second, strict=False) if a != b), ("more", "fewer steps"))
-            raise ValueError(
-                "f depends on chance, or on something that changes between calls: two calls at the same inputs "
-                f"computed {difference[0]} and {difference[1]}; draw random numbers outside, and pass them as inputs"
-            )
-        for y in outputs:
-            if not math.isfinite(y.data):
-                raise ValueError(f"f is {y.data!r} at {self.point()}: choose a point where it is finite")
-        several = len(outputs) > 1
-        self.outputs = [f"{self.name}[{k}]" if several else self.name for k in range(len(outputs))]
-        return Recording(outputs, inputs)
-
-    def along(self, direction: Sequence[float], k: int) -> Callable[[float], float]:
-        """Output k of f itself as a function of the distance along a direction."""
-
-        def g(t: float) -> float:
-            _, results = self.call([x + t * d for x, d in zip(self.numbers, direction, strict=True)])
-            ys = [y for y in results if isinstance(y, Value)]
-            return ys[k].data if k < len(ys) else math.nan
-
-        return g
-
-
-def _signature(inputs: list[Value], outputs: list[Value]) -> list[str]:
-    """The computation as text, to compare two of them."""
-    index: dict[Value, str] = {x: f"input {k}" for k, x in enumerate(inputs)}
-    steps = []
-    for k, v in enumerate(topological_order(outputs)):
-        if v in index:
-            continue
-        if v.op is None:
-            index[v] = repr(v.data)
-        else:
-            operands = ", ".join(repr(x) if type(x) is float else index[x] for x in v.args)
-            steps.append(f"{v.op.name}({operands})")
-            index[v] = f"step {k}"
-    return [*steps, *(index[y] for y in outputs)]
-
-
-def _leaf_names(f: Any, inputs: tuple[Any, ...]) -> Iterator[str]:
-    try:
-        parameters = list(inspect.signature(f).parameters.values())
-    except (TypeError, ValueError):
-        parameters = []
-    plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    names = [p.name for p in parameters if p.kind in plain]
-    for k, tree in enumerate(inputs):
-        yield from _names(tree, names[k] if k < len(names) else f"x{k}")
-
-
-def _names(tree: Any, name: str) -> Iterator[str]:
-    if isinstance(tree, dict):
-        for key, x in tree.items():
-            yield from _names(x, f"{name}[{key!r}]")
-    elif isinstance(tree, (list, tuple)):
-        for k, x in enumerate(tree):
-            yield from _names(x, f"{name}[{k}]")
-    elif hasattr(tree, "__array__") and getattr(tree, "shape", None):
-        yield from (f"{name}[{k}]" for k in range(tree.size))
-    else:
-        yield tree.label if isinstance(tree, Value) and tree.label else name
-
-
 # ── the check ───────────────────────────────────────────────────────────────────────────────────
-class _Doubles:
-    """The namespace of floats as a judge's: for differences of a recorded computation."""
-
-    class f:  # noqa: N801
-        nan = math.nan
-
-    number = float
-
-    def __getattr__(self, name: str) -> Any:
-        own = getattr(floats, name, None)
-        formula = TABLE[name].formula if own is None and name in TABLE else None
-        return own if formula is None else partial(formula, self)
-
-
 class _Check:
-    def __init__(self, subject: _Subject, judge: str | None, modes: tuple[str, ...], ulps: float) -> None:
+    def __init__(self, subject: Subject, judge: str | None, modes: tuple[str, ...], ulps: float) -> None:
         self.subject, self.modes, self.ulps = subject, modes, ulps
         self.judge = judge or ("mpmath" if _have_mpmath() else "complex")
         self.findings: list[Finding] = []
@@ -354,7 +216,7 @@ class _Check:
         for what, direction in self._directions():
             verdicts = self._verdicts(recording, direction)
             for k, (y, (output, by)) in enumerate(zip(recording.outputs, names, strict=True)):
-                for mode in self.modes:
+                for mode in self.modes if recording.depends(y) else ():
                     got, bound = _computed(mode, y, derivatives[k], recording.inputs, direction)
                     finding = self._judged(_derivative(output, (*by, what)), order, mode, got, bound, verdicts[k])
                     if not finding.right:
@@ -373,21 +235,15 @@ class _Check:
                 self._fail(max(failures, key=lambda failure: failure[0].ulps)[0], culprit)
             # Conventions at kinks do not compose: of min(x, relu(x)), which is x, the rules make ½ at 0.
             self.unjudged.extend(finding._replace(reference=None) for finding, _ in failures)
-        if order < highest:
-            further = [
-                (g, (output, (*by, x)))
-                for (output, by), gs in zip(names, derivatives, strict=True)
-                for g, x in zip(gs, self.subject.names, strict=True)
-                if g.op is not None or g in recording.inputs
-            ]
-            if len(further) > _OUTPUTS_UP_TO:
-                random = Random(0)
-                weights = [random.choice((-1.0, 1.0)) * random.uniform(0.5, 1.5) for _ in further]
-                further = [(values.dot(*weights, *[g for g, _ in further]), (names[0][0], ("(all inputs)",) * order))]
-            if further:
-                self.level(
-                    Recording([g for g, _ in further], recording.inputs), [n for _, n in further], order + 1, highest
-                )
+        if order == 1:
+            self._hidden(recording)
+        if order < highest and any(recording.depends(g) for gs in derivatives for g in gs):
+            following = _following(recording)
+            self._same_nearby(recording, following, order)
+            further = [(output, (*by, x)) for output, by in names for x in self.subject.names]
+            if len(further) > len(following.outputs):
+                further = [(names[0][0], ("(all inputs)",) * order)]
+            self.level(following, further, order + 1, highest)
 
     def _directions(self) -> list[tuple[str, list[float]]]:
         n = len(self.subject.numbers)
@@ -435,7 +291,7 @@ class _Check:
                 if not finding.right:
                     self._fail(finding, self._culprit(recording))
 
-    def hidden(self, recording: Recording) -> None:
+    def _hidden(self, recording: Recording) -> None:
         """Call f itself at nearby inputs: it must compute there what its graph computes."""
         names = self.subject.names
         directions = [self._direction(Random(1)), *self._each(len(names) if len(names) <= 200 else 0)]
@@ -459,17 +315,59 @@ class _Check:
 
     def _strays(self, recording: Recording, k: int, direction: list[float]) -> bool:
         """Whether f differs from its graph on both sides of the point, however near."""
-        f, doubles = self.subject.along(direction, k), _Doubles()
+        f, doubles = self.subject.along(direction, k), Doubles()
         size = _size(self.subject.numbers, direction)
         for exponent in (-16, -24, -32):
             for sign in (1.0, -1.0):
                 t = sign * size * 2.0**exponent
                 xs = [x.data + t * d for x, d in zip(recording.inputs, direction, strict=True)]
-                expected = float(recording.run(doubles, xs)[k])  # type: ignore[arg-type]
+                expected = float(recording.run(doubles, xs)[k])
                 got = f(t)
                 if got == expected or (got != got and expected != expected):
                     return False
         return True
+
+    def _same_nearby(self, recording: Recording, following: Recording, order: int) -> None:
+        """The graph of the derivatives must be that of their function: the same as is made anew at nearby inputs."""
+        direction = self._direction(Random(2))
+        size = _size(self.subject.numbers, direction)
+        doubles, odd = Doubles(), 0
+        for sign in (1.0, -1.0):
+            numbers = [x + sign * size * 2.0**-16 * d for x, d in zip(self.subject.numbers, direction, strict=True)]
+            inputs, results = self.subject.call(numbers)
+            anew = Recording([y for y in results if isinstance(y, Value)], inputs)
+            for _ in range(order):
+                anew = _following(anew)
+            if len(anew.outputs) != len(following.outputs):
+                return  # another branch there
+            replayed = following.run(doubles, numbers)
+            odd += any(_apart(y.data, z) for y, z in zip(anew.outputs, replayed, strict=True))
+        if odd == 2 and not recording.at_a_kink():
+            culprit = self._forgetful(recording)
+            blame = f"primitive {culprit!r}: its rule computes with plain numbers" if culprit else "no single primitive"
+            raise GradientError(
+                f"derivatives of order {order + 1} are wrong at {self.subject.point()}: those of order {order} "
+                f"depend on the inputs in a way that their graph does not show\n  culprit    {blame}",
+                None,
+                culprit,
+            )
+
+    def _forgetful(self, recording: Recording) -> str | None:
+        """The primitive whose derivative, as a graph, does not follow its operands."""
+        doubles = Doubles()
+        for v in recording.order:
+            if v.op is None:
+                continue
+            x = [a if type(a) is float else a.data for a in v.args]
+            near = [a if type(b) is float else a * (1.0 + 2.0**-16) + 2.0**-40 for a, b in zip(x, v.args, strict=True)]
+            active = [type(a) is not float for a in v.args]
+            here, there = Recording.of_row(v.op, x, active), Recording.of_row(v.op, near, active)
+            if here is None or there is None:
+                continue
+            replayed = _following(here).run(doubles, [leaf.data for leaf in there.inputs])
+            if any(_apart(y.data, z) for y, z in zip(_following(there).outputs, replayed, strict=True)):
+                return v.op.name
+        return None
 
     @staticmethod
     def _each(n: int) -> list[list[float]]:
@@ -544,6 +442,20 @@ class _Check:
                 yield self._judged(_derivative(name, (parameter,)), 1, mode, got, bound, verdict)
 
 
+def _following(recording: Recording) -> Recording:
+    """The derivatives of all outputs by all inputs; where these are many, their sum with random weights."""
+    derivatives = [g for y in recording.outputs for g in gradients(y, recording.inputs)]
+    if len(derivatives) > _OUTPUTS_UP_TO:
+        random = Random(0)
+        weights = [random.choice((-1.0, 1.0)) * random.uniform(0.5, 1.5) for _ in derivatives]
+        derivatives = [values.dot(*weights, *derivatives)]
+    return Recording(derivatives, recording.inputs)
+
+
+def _apart(x: float, y: float) -> bool:
+    return abs(x - y) > 1e-9 * (abs(x) + abs(y))
+
+
 def _linear(y: Value) -> bool:
     """Whether the rule of y's row gives, for a gradient of -3, -3 times what it gives for 1."""
     row: Any = y.op
@@ -590,7 +502,7 @@ def _gradient_bounds(derivatives: list[Value], inputs: list[Value]) -> list[floa
 
 def _differences(recording: Recording, direction: Sequence[float], k: int, factor: float = 1.0) -> Verdict | None:
     """Extrapolated differences of the recorded computation in doubles."""
-    doubles: Any = _Doubles()
+    doubles = Doubles()
 
     def f(t: float) -> float:
         xs = [x.data + t * d for x, d in zip(recording.inputs, direction, strict=True)]

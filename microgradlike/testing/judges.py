@@ -57,7 +57,7 @@ class Recording:
         y = record(row, *operands)
         return cls([y], [x for x in operands if isinstance(x, Value)]) if isinstance(y, Value) else None
 
-    def run(self, m: Arithmetic, xs: Sequence[Any]) -> list[Any]:
+    def run(self, m: Any, xs: Sequence[Any]) -> list[Any]:
         """The outputs, computed from `xs` in namespace m; nan where they are not defined."""
         at: dict[Value, Any] = dict(zip(self.inputs, xs, strict=True))
         for v in self.order:
@@ -71,6 +71,10 @@ class Recording:
             except (ArithmeticError, ValueError):  # Python's own functions raise where they overflow or are undefined
                 at[v] = m.f.nan
         return [at[y] for y in self.outputs]
+
+    def depends(self, y: Value) -> bool:
+        """Whether y depends on anything at all, a constant of the computation not being an input."""
+        return y.op is not None or y in self.inputs
 
     def at_a_kink(self) -> bool:
         """Whether a comparison or a rounding step is decided by equality, so that derivatives are conventions."""

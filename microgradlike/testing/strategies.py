@@ -208,17 +208,17 @@ class _Draft:
     def operand(self, low: float, high: float, must_vary: bool) -> tuple[str, float]:
         """A variable whose number lies in the interval, or a new one, or a constant."""
         computed = [(name, x) for name, x, _, _ in reversed(self.nodes) if low <= x <= high]
-        if computed and self.draw(st.integers(0, 3)):
-            return computed[0]  # mostly the last result, so that programs are deep
         known = [(name, x) for name, x in self.inputs if low <= x <= high] + computed
         may_add = len(self.inputs) < self.max_inputs or (must_vary and not known)
-        choice: int = self.draw(st.integers(0, len(known) + may_add - must_vary))
+        may_be_constant = not must_vary
+        again = 2 * len(known) + 2 if computed else 0  # most often the last result, so that programs are deep
+        choice: int = self.draw(st.integers(0, len(known) + may_add + may_be_constant + again - 1))
         if choice < len(known):
             return known[choice]
+        if choice >= len(known) + may_add + may_be_constant:
+            return computed[0]
         x: float = self.draw(st.floats(low, high, allow_subnormal=False)) + 0.0
-        if choice == len(known) and may_add:
-            return self.new_input(x)
-        return repr(x), x
+        return self.new_input(x) if may_add and choice == len(known) else (repr(x), x)
 
     def add(self, row: Op) -> None:
         """One more statement, unless its result is no use."""
@@ -289,7 +289,7 @@ def _programs(draw: Any, rows: list[Op], max_size: int, max_inputs: int, keep_al
     def statement(draw: Any) -> None:
         draft.add(draw(st.sampled_from(rows)))
 
-    draw(st.lists(statement(), min_size=min(2, max_size), max_size=max_size))
+    draw(st.lists(statement(), min_size=1, max_size=max_size))
     program = draft.finished(keep_all)
     if save_drawing:
         _save_drawing_if_failing(program)
