@@ -358,6 +358,28 @@ class Arithmetic:
     def binary_cross_entropy_with_logits(self, x: Any, y: Any) -> Any:
         return self.softplus(x) - x * y
 
+    # ── functions whose formulas have a rounded constant within an exponent ─────────────────────
+    def normal_cdf(self, x: Any) -> Any:
+        return 0.5 * self.erfc(-x / self.f.sqrt(self.number(2.0)))
+
+    def normal_density(self, x: Any) -> Any:
+        return self.exp(-0.5 * (x * x)) / self.f.sqrt(self.number(2.0) * self.f.pi)
+
+    def gelu(self, x: Any) -> Any:
+        return x * self.normal_cdf(x)
+
+    def _gelu_tanh_argument(self, x: Any) -> tuple[Any, Any]:
+        k = 2.0 * self.f.sqrt(self.number(2.0) / self.f.pi)
+        c = self.number(44715.0) / 1e6
+        return k * (x + c * x * x * x), k * (1.0 + 3.0 * c * x * x)
+
+    def gelu_tanh(self, x: Any) -> Any:
+        return x * self.sigmoid(self._gelu_tanh_argument(x)[0])
+
+    def gelu_tanh_slope(self, x: Any) -> Any:
+        u, du = self._gelu_tanh_argument(x)
+        return self.sigmoid(u) + x * (self.logistic_density(u) * du)
+
     # ── many arguments ──────────────────────────────────────────────────────────────────────────
     def sum(self, *xs: Any) -> Any:
         total = self.number(0.0)

@@ -23,7 +23,7 @@ from .judges import (
     carefully_by_mpmath,
     values_by_mpmath,
 )
-from .rounding import rounding_bounds
+from .rounding import own_error, rounding_bounds
 from .subject import Subject
 
 JUDGES = ("mpmath", "complex", "differences")
@@ -480,8 +480,8 @@ def _computed(
         along = {x: d for x, d in zip(inputs, direction, strict=True) if d}
         tangent: Any = _push(y, dict(along))
         if not isinstance(tangent, Value):
-            return float(tangent), 0.0
-        return tangent.data, rounding_bounds(topological_order(tangent), inputs)[tangent]
+            return float(tangent), own_error(float(tangent))
+        return tangent.data, rounding_bounds(topological_order(tangent), inputs, True)[tangent]
     swept = cotangents([y], [1.0], inputs)
     bounds = _gradient_bounds(derivatives, inputs)
     for g, derivative in zip(swept, derivatives, strict=True):
@@ -496,7 +496,7 @@ def _computed(
 
 
 def _gradient_bounds(derivatives: list[Value], inputs: list[Value]) -> list[float]:
-    bounds = rounding_bounds(topological_order(derivatives), inputs)
+    bounds = rounding_bounds(topological_order(derivatives), inputs, True)
     return [bounds[g] for g in derivatives]
 
 

@@ -9,9 +9,9 @@ from inspect import Parameter, Signature
 from typing import Any
 
 from ..engine import Value, topological_order
+from ..ops import TABLE
 
 _INFIX = {"add": "{} + {}", "subtract": "{} - {}", "multiply": "{} * {}", "divide": "{} / {}", "remainder": "{} % {}"}
-_COMPARED = {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"}
 
 
 class Program:
@@ -178,13 +178,11 @@ def written(name: str, operands: list[str]) -> str:
         return f"-{operands[0]}" if operands[0].isidentifier() else f"-({operands[0]})"
     if name == "pow":
         return f"{operands[0]} ** {operands[1]}" if operands[0].isidentifier() else f"mg.pow({', '.join(operands)})"
-    if name in _COMPARED or name not in _SEQUENCES:
-        return f"mg.{name}({', '.join(operands)})"
-    return _SEQUENCES[name](name, operands)
-
-
-def _one_sequence(name: str, xs: list[str]) -> str:
-    return f"mg.{name}([{', '.join(xs)}])"
+    if name in _FORMS:
+        return _FORMS[name](name, operands)
+    return (
+        f"mg.{name}({', '.join(operands)})" if TABLE[name].arity is not None else f"mg.{name}([{', '.join(operands)}])"
+    )
 
 
 def _two_sequences(name: str, xs: list[str]) -> str:
@@ -200,8 +198,7 @@ def _selected(name: str, xs: list[str]) -> str:
     return f"mg.{name}([{', '.join(xs[1:])}], {xs[0]})"
 
 
-_SEQUENCES = {
-    **dict.fromkeys(("sum", "prod", "mean", "norm", "logsumexp"), _one_sequence),
+_FORMS = {
     **dict.fromkeys(("dot", "mean_squared_error", "soft_cross_entropy"), _two_sequences),
     **dict.fromkeys(("softmax", "log_softmax"), _element),
     **dict.fromkeys(("take", "cross_entropy"), _selected),

@@ -22,24 +22,36 @@ _JUMPS = {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"
 _STEPS = {"floor", "ceil", "round", "trunc", "sign"}
 
 
-def rounding_bounds(order: Sequence[Value], exact: Sequence[Value]) -> dict[Value, float]:
+def rounding_bounds(
+    order: Sequence[Value], exact: Sequence[Value], computed_constants: bool = False
+) -> dict[Value, float]:
     """A bound on the absolute error of each node of a topological order, if those of `exact` have none.
 
-    It is inf where rounding can decide a comparison or a step, and nan or inf where a node is not finite.
+    It is inf where rounding can decide a comparison or a step, and nan or inf where a node is not finite. Numbers
+    in a derivative's graph were computed too (say 1/3 in that of a mean): `computed_constants` says so.
     """
+
+    def error_of(x: float) -> float:
+        return own_error(x) if computed_constants else 0.0
+
     known = set(exact)
     bounds: dict[Value, float] = {}
     for v in order:
         if v.op is None or v in known:
-            bounds[v] = 0.0
+            bounds[v] = 0.0 if v in known else error_of(v.data)
             continue
         x = [a if type(a) is float else a.data for a in v.args]
-        errors = [0.0 if type(a) is float else bounds[a] for a in v.args]
+        errors = [error_of(a) if type(a) is float else bounds[a] for a in v.args]
         same = len(v.args) == 2 and v.args[0] is v.args[1]  # it errs in both places alike
         bounds[v] = _own(v.op, v.data, x) + (
             0.0 if same and v.op.name in _JUMPS else _passed_on(v.op, v.data, x, errors)
         )
     return bounds
+
+
+def own_error(x: float) -> float:
+    """What a number that was computed may be off by; whole numbers and simple fractions are taken for exact."""
+    return ULPS * math.ulp(x) if math.isfinite(x) and not (x * 2.0**20).is_integer() else 0.0
 
 
 def _passed_on(row: Op, z: float, x: list[float], errors: list[float]) -> float:
