@@ -9,16 +9,17 @@ graph that `dot` does not finish within 60 s is given as such.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import random
 import shutil
 import subprocess
-import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from common import main
 
 import microgradlike as mg
 from microgradlike import Value
@@ -198,14 +199,11 @@ def straight(curves: Curves, long: float = 600.0) -> str:
     return f"{100 * level / way:.0f} %" if way else "–"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--small", action="store_true", help="the small graphs only, as CI runs them")
-    small = parser.parse_args().small
+def cases(small: bool) -> Iterator[dict[str, Any]]:
+    """One table: the graphs of up to 110 cards if small, as CI runs it; else all."""
     has_dot = shutil.which("dot") is not None
-    print(f"Python {sys.version.split()[0]}; {'with' if has_dot else 'without'} dot\n")
-    print("| graph | cards | edges | crossings: ours | dot | long edges level: ours | dot | seconds: ours | dot |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    columns = ["graph", "cards", "edges", "crossings: ours", "dot", "long edges level: ours", "dot"]
+    rows = []
     for name, make in GRAPHS.items():
         root = make()
         drawing = draw(root, detail="cards", max_nodes=10_000)
@@ -225,8 +223,16 @@ def main() -> None:
         else:
             late = f"> {SECONDS:.0f} s" if has_dot else "–"
             row += [f"{crossings(mine):,}" if few else "–", "–", straight(mine), "–", f"{mine_time:.2f}", late]
-        print("| " + " | ".join(row) + " |", flush=True)
+        rows.append(row)
+    yield {
+        "name": "W7 layout of a drawing",
+        "unit": "s",
+        "note": "The built-in layout beside Graphviz on the same boxes and links.",
+        "columns": [*columns, "seconds: ours", "dot"],
+        "rows": rows,
+        "missing": {} if has_dot else {"dot": "not installed: it is Graphviz's program"},
+    }
 
 
 if __name__ == "__main__":
-    main()
+    main(cases)
