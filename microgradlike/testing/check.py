@@ -305,8 +305,10 @@ class _Check:
             to_blame = [
                 name
                 for name, direction in zip(names, directions[1:], strict=False)
-                if self._strays(recording, k, direction) and not self._agrees(k, gs, bounds, direction)
+                if self._strays(recording, k, direction)
             ]
+            if len(to_blame) > 5:
+                to_blame[4:] = [f"{len(to_blame) - 4} more"]
             raise GradientError(
                 f"{self.subject.outputs[k]} depends on {', '.join(to_blame) or 'its inputs'} in a way that its graph "
                 f"does not show, at {self.subject.point()}: nearby, f computes something else than the graph it "
