@@ -88,7 +88,6 @@ def test_results_become_tables_and_files(module, monkeypatch, tmp_path, capsys):
     (tmp_path / "bench_wrong.py").write_text("raise SystemExit(3)\n", encoding="utf-8")
     monkeypatch.setattr(run, "HERE", tmp_path)
     monkeypatch.setattr(run, "plot", lambda results, folder: None)
-    monkeypatch.setenv("PYTHONPATH", str(BENCHMARKS.parents[1]))
     assert run.main(["--small"]) == 1
     assert "FAILED: wrong" in capsys.readouterr().out
     kept = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
