@@ -230,10 +230,8 @@ class _Draft:
             if row.parameters[0] in ("index", "class"):
                 k = self.draw(st.integers(0, count - 1))
                 index = [(repr(k), float(k))]
-        operands = [
-            self.operand(*row.domain[min(i, len(row.domain) - 1)], must_vary=i == _first_that_counts(row))
-            for i in range(count)
-        ]
+        varies = int(index[0][1]) if row.name == "take" else _first_that_counts(row)
+        operands = [self.operand(*row.domain[min(i, len(row.domain) - 1)], must_vary=i == varies) for i in range(count)]
         names, numbers = (list(column) for column in zip(*index, *operands, strict=True))
         try:
             result = _number_of(row, numbers)
