@@ -946,6 +946,32 @@ def prod(*xs: float) -> float:
     return scaled(m + m2, k)
 
 
+def products_of_others(xs: tuple[float, ...]) -> list[float]:
+    """prod of all but x₁, of all but x₂, ...: what comes before times what comes after, as pairs with exponents."""
+    if len(xs) <= 3 or not all(x - x == 0.0 for x in xs):
+        return [prod(*xs[:i], *xs[i + 1 :]) for i in range(len(xs))]
+    before, after = running_products(xs), running_products(xs[::-1])
+    found = []
+    for (a, a2, i), (b, b2, j) in zip(before, reversed(after), strict=True):
+        c, c2 = product(a, a2, b, b2)
+        found.append(scaled(c + c2, i + j))
+    return found
+
+
+def running_products(xs: tuple[float, ...]) -> list[tuple[float, float, int]]:
+    """The product of the numbers before each one: (m, m2, k) for (m + m2)·2ᵏ, with 1/2 ≤ |m| ≤ 1, or m = 0."""
+    m, m2, k = 1.0, 0.0, 0
+    found = []
+    for x in xs:
+        found.append((m, m2, k))
+        c, j = frexp(x)
+        m, m2 = product(m, m2, c, 0.0)
+        m, i = frexp(m)
+        m2 = ldexp(m2, -i)
+        k += i + j
+    return found
+
+
 def halves(xs: tuple[float, ...]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """The two lists that a row with one list of operands stands for."""
     n = len(xs) // 2
@@ -1049,8 +1075,11 @@ def without(k: int, pairs: list[Pair]) -> Pair:
 def softmax(index: float, *xs: float) -> float:
     """e^xₖ / Σ e^xᵢ."""
     w = weights_of(xs)
-    if w is None:
-        return nan
+    return nan if w is None else softmax_of(w, index)
+
+
+def softmax_of(w: Weights, index: float) -> float:
+    """softmax of weights that are known."""
     q, q2 = quotient(*w.weights[int(index)], *w.total)
     return q + q2
 
@@ -1067,8 +1096,11 @@ def one_minus_softmax(index: float, *xs: float) -> float:
 def softmax_slope(k: float, j: float, *xs: float) -> float:
     """sₖ(δₖⱼ − sⱼ): wₖ·(sum of the others)/S², or −exp(dₖ + dⱼ)/S²."""
     w = weights_of(xs)
-    if w is None:
-        return nan
+    return nan if w is None else softmax_slope_of(w, k, j)
+
+
+def softmax_slope_of(w: Weights, k: float, j: float) -> float:
+    """softmax_slope of weights that are known."""
     square = product(*w.total, *w.total)
     if k == j:
         e, e2 = w.weights[int(k)]
@@ -1105,8 +1137,11 @@ def logaddexp(x: float, y: float) -> float:
 def cross_entropy(index: float, *logits: float) -> float:
     """(max − xₖ) + ln Σ exp(xᵢ − max): nothing to cancel."""
     w = weights_of(logits)
-    if w is None:
-        return nan
+    return nan if w is None else cross_entropy_of(w, index)
+
+
+def cross_entropy_of(w: Weights, index: float) -> float:
+    """cross_entropy of weights that are known."""
     d, d2 = w.differences[int(index)]
     v, v2 = w.log_total
     s, s2 = two_sum(-d, v)
@@ -1144,15 +1179,28 @@ def softmax_minus(index: float, *xs: float) -> float:
         return g if small else -g
     from decimal import Decimal
 
-    smallest = min([frexp(d)[1] for d, _ in w.differences if d], default=0)
-    with digits(60 - min(smallest, 0)):  # exp of a difference of 10^-n is 1 up to there
-        exact = [(Decimal(x) - Decimal(xs[w.top])).exp() for x in xs]
-        wanted = [Decimal(target) for target in ys]
-        factor = sum(wanted, Decimal(0)) / sum(exact, Decimal(0))
+    places, exact, whole_weight = exact_weights_of(xs)
+    with digits(places):
+        wanted = sum(map(Decimal, ys), Decimal(0))
+        factor = wanted / whole_weight
+        target = Decimal(ys[k])
         if small:
-            return float(exact[k] * factor - wanted[k])
-        del exact[k], wanted[k]
-        return float(sum(wanted, Decimal(0)) - sum(exact, Decimal(0)) * factor)
+            return float(exact[k] * factor - target)
+        return float((wanted - target) - (whole_weight - exact[k]) * factor)
+
+
+@lru_cache(maxsize=1)
+def exact_weights_of(xs: tuple[float, ...]) -> tuple[int, list[Any], Any]:
+    """Digits that tell exp(xᵢ − max) from 1 for every i, these weights as Decimals, and their sum."""
+    from decimal import Decimal
+
+    w = weights_of(xs)
+    smallest = min([frexp(d)[1] for d, _ in w.differences if d], default=0) if w else 0
+    places = 60 - min(smallest, 0)  # exp of a difference of 10^-n is 1 up to there
+    with digits(places):
+        largest = Decimal(max(xs))
+        weights = [(Decimal(x) - largest).exp() for x in xs]
+        return places, weights, sum(weights, Decimal(0))
 
 
 # ── cross-entropy of two ────────────────────────────────────────────────────────────────────────

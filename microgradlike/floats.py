@@ -11,6 +11,8 @@ and only named here.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from math import copysign, fabs, inf, nan
 
 from . import accurate
@@ -286,3 +288,21 @@ binary_cross_entropy_slope = accurate.binary_cross_entropy_slope
 binary_cross_entropy_with_logits, sigmoid_minus = accurate.binary_cross_entropy_with_logits, accurate.sigmoid_minus
 cross_entropy, soft_cross_entropy = accurate.cross_entropy, accurate.soft_cross_entropy
 softmax_minus = accurate.softmax_minus
+
+
+# ── all elements of a list at once, in time that grows as the list does (see ops._nth) ─────────────────
+products_of_others = accurate.products_of_others
+
+
+def nth(name: str, xs: tuple[float, ...], *head: float) -> Callable[[float], float]:
+    w = accurate.weights_of(xs)
+    if w is None:
+        return lambda _: nan
+    return partial(_OF_WEIGHTS[name], w, *head)
+
+
+_OF_WEIGHTS: dict[str, Callable[..., float]] = {
+    "softmax": accurate.softmax_of,
+    "softmax_slope": accurate.softmax_slope_of,
+    "log_softmax": lambda w, k: -accurate.cross_entropy_of(w, k),
+}

@@ -166,6 +166,18 @@ def _at(m: Any, k: Any, j: Any, same: Rule, other: Rule) -> Any:
     return m.where(m.equal(k, j), same(), other())
 
 
+def _nth(m: Any, name: str, xs: Sequence[Any], *head: Any) -> Callable[[float], Any]:
+    """j ↦ m.name(*head, j, *xs). All of them together take time n² unless the namespace shares what they have in
+    common, as floats.py does."""
+    own = getattr(m, "nth", None)
+    return own(name, xs, *head) if own is not None else lambda j: getattr(m, name)(*head, j, *xs)
+
+
+def _products_of_others(m: Any, xs: Sequence[Any]) -> Sequence[Any]:
+    own = getattr(m, "products_of_others", None)
+    return own(xs) if own is not None else [m.prod(*xs[:i], *xs[i + 1 :]) for i in range(len(xs))]
+
+
 # fmt: off
 # ruff: noqa: B023, E501  (one row is one thought; the columns are easier to compare than to wrap; _at calls at once)
 
@@ -305,7 +317,7 @@ op("gelu_tanh", lambda m, g, z, x: g * m.gelu_tanh_slope(x),
 # ── many arguments, one node ────────────────────────────────────────────────────────────────────
 op("sum",      pullback=lambda m, g, z, *xs: [g for _ in xs],
    write=lambda *xs: " + ".join(xs), symbol="Σ", parameters=("*xs",), doc="x₁ + … + xₙ, rounded once.")
-op("prod",     pullback=lambda m, g, z, *xs: [g * m.prod(*xs[:i], *xs[i + 1:]) for i in range(len(xs))],
+op("prod",     pullback=lambda m, g, z, *xs: [g * rest for rest in _products_of_others(m, xs)],
    write=lambda *xs: " × ".join(xs), symbol="Π", parameters=("*xs",), doc="x₁ · … · xₙ")
 op("mean",     pullback=lambda m, g, z, *xs: [m.divide(g, float(len(xs))) for _ in xs],
    formula=lambda m, *xs: m.divide(m.sum(*xs), float(len(xs))), symbol="mean", parameters=("*xs",), doc="(x₁ + … + xₙ) / n")
@@ -313,11 +325,11 @@ op("dot",      pullback=lambda m, g, z, *xs: [g * w for part in reversed(_halves
    write=lambda *xs: " + ".join(f"{x}·{y}" for x, y in zip(*_halves(xs), strict=True)), symbol="·", parameters=("*xs", "*ys"), doc="x₁y₁ + … + xₙyₙ")
 op("norm",     pullback=lambda m, g, z, *xs: [g * m.fraction(x, z) for x in xs],
    formula=lambda m, *xs: m.sqrt(m.sum(*[x * x for x in xs])), write=lambda *xs: f"‖{_listed(*xs)}‖", symbol="‖x‖", parameters=("*xs",), domain=(POSITIVE,), trouble=(0.0,), kinks="0 at the origin", doc="√(x₁² + … + xₙ²), without overflow.")
-op("logsumexp", pullback=lambda m, g, z, *xs: [g * m.softmax(float(i), *xs) for i in range(len(xs))],
+op("logsumexp", pullback=lambda m, g, z, *xs: [g * softmax(float(i)) for softmax in [_nth(m, "softmax", xs)] for i in range(len(xs))],
    symbol="ln Σ eˣ", parameters=("*xs",), trouble=(0.0,), doc="ln(eˣ¹ + … + eˣⁿ), without overflow.")
-op("softmax",  pullback=lambda m, g, z, k, *xs: [None, *(g * m.softmax_slope(k, float(j), *xs) for j in range(len(xs)))],
+op("softmax",  pullback=lambda m, g, z, k, *xs: [None, *(g * slope(float(j)) for slope in [_nth(m, "softmax_slope", xs, k)] for j in range(len(xs)))],
    formula=lambda m, k, *xs: m.exp(_element(m, k, xs) - m.logsumexp(*xs)), write=lambda k, *xs: f"softmax{_subscript(k)}({_listed(*xs)})", symbol="softmax", parameters=("index", "*xs"), doc="Element `index` of softmax(x): e^xₖ / (eˣ¹ + … + eˣⁿ).")
-op("log_softmax", pullback=lambda m, g, z, k, *xs: [None, *(_at(m, k, j, lambda: g * m.one_minus_softmax(k, *xs), lambda: -(g * m.softmax(float(j), *xs))) for j in range(len(xs)))],
+op("log_softmax", pullback=lambda m, g, z, k, *xs: [None, *(_at(m, k, j, lambda: g * m.one_minus_softmax(k, *xs), lambda: -(g * softmax(float(j)))) for softmax in [_nth(m, "softmax", xs)] for j in range(len(xs)))],
    formula=lambda m, k, *xs: _element(m, k, xs) - m.logsumexp(*xs), write=lambda k, *xs: f"ln softmax{_subscript(k)}({_listed(*xs)})", symbol="ln softmax", parameters=("index", "*xs"), doc="Element `index` of ln softmax(x).")
 op("take",     pullback=lambda m, g, z, k, *xs: [None, *(m.where(m.equal(k, float(j)), g, 0.0) for j in range(len(xs)))],
    write=lambda k, *xs: f"[{_listed(*xs)}][{k}]", symbol="[i]", parameters=("index", "*xs"), doc="The x that an integer index selects.")
@@ -338,15 +350,16 @@ loss("binary_cross_entropy_with_logits", lambda m, g, z, x, y: g * m.defined(z, 
 loss("hinge",  lambda m, g, z, s, y: m.defined(z, m.where(m.greater(z, 0.0), -(g * y), 0.0)),
                lambda m, g, z, s, y: m.defined(z, m.where(m.greater(z, 0.0), -(g * s), 0.0)),
    formula=lambda m, s, y: m.relu(1.0 - s * y), parameters=("score", "target"), domain=((-0.9, 0.9), (-0.9, 0.9)), trouble=(1.0,), kinks="0 where the margin is exactly 1", doc="max(0, 1 − score·target) for a target of ±1.", source="Cortes & Vapnik 1995")
-loss("cross_entropy", pullback=lambda m, g, z, k, *xs: [None, *(_at(m, k, j, lambda: -(g * m.one_minus_softmax(k, *xs)), lambda: g * m.softmax(float(j), *xs)) for j in range(len(xs)))],
+loss("cross_entropy", pullback=lambda m, g, z, k, *xs: [None, *(_at(m, k, j, lambda: -(g * m.one_minus_softmax(k, *xs)), lambda: g * softmax(float(j))) for softmax in [_nth(m, "softmax", xs)] for j in range(len(xs)))],
    formula=lambda m, k, *xs: -m.log_softmax(k, *xs), write=lambda k, *xs: f"cross-entropy{_subscript(k)}({_listed(*xs)})", parameters=("class", "*logits"), symbol="CE", doc="−ln softmax(logits) at the true class.")
 loss("soft_cross_entropy", pullback=lambda m, g, z, *xs: _soft_cross_entropy(m, g, *_halves(xs)),
    formula=lambda m, *xs: -m.sum(*[m.where(m.equal(q, 0.0), 0.0, q * m.log_softmax(float(i), *_halves(xs)[0])) for i, q in enumerate(_halves(xs)[1])]), parameters=("*logits", "*targets"), domain=(PROBABILITY,), symbol="CE", doc="−Σ target·ln softmax(logits) for a distribution of targets.")
 
 
 def _soft_cross_entropy(m: Any, g: Any, logits: Sequence[Any], targets: Sequence[Any]) -> list[Any]:
+    log_softmax = _nth(m, "log_softmax", logits)
     return [*(g * m.softmax_minus(float(j), *logits, *targets) for j in range(len(logits))),
-            *(-(g * m.log_softmax(float(j), *logits)) for j in range(len(logits)))]
+            *(-(g * log_softmax(float(j))) for j in range(len(logits)))]
 
 
 def _subscript(index: str) -> str:

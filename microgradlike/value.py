@@ -56,6 +56,7 @@ _epoch = 0  # how many times any leaf's data was assigned: tells whether a graph
 _stamp = 0  # the number of the last sort, which marks the nodes that it has placed
 _newest = 0  # of that sort: the epoch of the leaf that was assigned last, ...
 _oldest = 0  # ... and of the oldest node; only if the leaf is newer can the graph be stale
+_sweeping = 0  # how many sweeps are under way; more than one if a rule starts another
 _special = 0  # how many contexts below are open in any thread; 0 on the fast path
 _observer: Any = None  # told when Python branches on a Value or reads its data (compile's recording)
 _lock = threading.RLock()  # one sweep at a time: sweeps share the scratch fields of leaves
@@ -77,7 +78,7 @@ _draining = False
 
 
 @cython.no_gc
-@cython.freelist(65536)  # a training step frees as many nodes as it makes: 5 MB kept save a third of the time to make one
+@cython.freelist(65536)  # a training step makes as many as it freed: 5 MB kept save a third of the time
 @cython.cclass
 class Value:
     """A float64 that records the computation it takes part in.
@@ -146,6 +147,11 @@ class Value:
             number = _checked(number)
         if _observer is not None:
             _observer.assigned(self)
+        if cython.compiled and not _sweeping:  # no other thread gets in between here: a training step assigns often
+            _epoch += 1
+            self._epoch = _epoch
+            self._data = number
+            return
         with _lock:
             _epoch += 1
             self._epoch = _epoch
@@ -213,8 +219,9 @@ class Value:
         """
         if not isinstance(self, Value):
             raise _no_value("backward", self)
+        first = _checked(gradient, "gradient")
         with _lock:
-            order = _sweep([self], [_checked(gradient, "gradient")])
+            order = _sweep([self], [first])
             _commit(order)
 
     def zero_grad(self) -> None:
@@ -354,7 +361,7 @@ class Value:
 
     def __round__(self, ndigits: Any = None) -> Any:
         digits = 0 if ndigits is None else _index(ndigits)
-        if digits == 0:
+        if digits == 0 or (digits > 0 and abs(self._data) >= 4503599627370496.0):  # from 2⁵² on, all are integers
             return values.round(self)
         scale = 10.0 ** min(abs(digits), 308)
         return values.round(self * scale) / scale if digits > 0 else values.round(self / scale) * scale
@@ -635,7 +642,10 @@ def number(x: Any) -> float:
         if isinstance(x, (int, float)):
             return float(x)
         if _is_real_scalar(x):
-            return float(x)
+            z = float(x)
+            if z - z == 0.0 or x != x or x == z:
+                return z
+            raise OverflowError  # float(Decimal("1e400")) is infinite without a word
     except OverflowError:
         raise OverflowError(f"is too large for a float64 (at most 1.8e308): {type(x).__name__}") from None
     cure = "pass an int, float, Fraction, Decimal or NumPy scalar"
@@ -927,6 +937,16 @@ def _sort(roots: list) -> list:  # type: ignore[type-arg]
 @cython.cfunc
 def _sweep(roots: list, gradients: list) -> list:  # type: ignore[type-arg]
     """Fill `_cot` with d(Σ gradient·root)/d(node) for every node the roots depend on; return them, sorted."""
+    global _sweeping
+    _sweeping += 1
+    try:
+        return _swept(roots, gradients)
+    finally:
+        _sweeping -= 1
+
+
+@cython.cfunc
+def _swept(roots: list, gradients: list) -> list:  # type: ignore[type-arg]
     order: list = _sort(roots)  # type: ignore[type-arg]
     if _newest > _oldest:
         _check_fresh(order)

@@ -172,9 +172,11 @@ class Stone:
 
 
 class Stones:
-    """A namespace of stones: every name is answered."""
+    """A namespace of stones: every name of the table is answered."""
 
     def __getattr__(self, name):
+        if name not in TABLE:
+            raise AttributeError(name)
         return lambda *args: Stone()
 
 
@@ -242,3 +244,36 @@ def test_misuse_of_primitive_is_named():
         with pytest.raises(error, match=match):
             mg.primitive(*arguments, formula=formula, doc="x", **columns)
         assert "nothing" not in TABLE
+
+
+# ── lists: elements computed together are those computed one by one ──────────────────────────────
+logits = st.lists(st.floats(-800, 800) | st.sampled_from([0.0, math.inf, -math.inf, math.nan]), min_size=1, max_size=6)
+
+
+@given(logits)
+@examples(50)
+def test_all_elements_of_softmax_are_each_of_them(xs):
+    for name in ("softmax", "log_softmax"):
+        at, one = floats.nth(name, tuple(xs)), getattr(floats, name)
+        assert [repr(at(float(i))) for i in range(len(xs))] == [repr(one(float(i), *xs)) for i in range(len(xs))]
+    slope = floats.nth("softmax_slope", tuple(xs), 0.0)
+    each = [floats.softmax_slope(0.0, float(i), *xs) for i in range(len(xs))]
+    assert [repr(slope(float(i))) for i in range(len(xs))] == [repr(s) for s in each]
+
+
+@given(st.lists(st.floats(), max_size=8))
+@examples(100)
+def test_products_of_others_are_products(xs):
+    exact = [floats.prod(*xs[:i], *xs[i + 1 :]) for i in range(len(xs))]
+    for found, expected in zip(floats.products_of_others(tuple(xs)), exact, strict=True):
+        same = found == expected or (found != found and expected != expected)
+        assert same or abs(found - expected) <= math.ulp(expected)
+
+
+def test_gradients_of_long_lists_take_time_that_grows_as_the_list():
+    xs = [Value(1.0 + i * 1e-5) for i in range(20_000)]  # minutes for each, were it the square
+    for y in (mg.prod(xs), mg.logsumexp(xs), mg.losses.cross_entropy(xs, 3)):
+        y.backward()
+    share = math.fsum(math.exp(x.data) for x in xs)
+    x = xs[7]
+    assert math.isclose(x.grad, mg.prod([v.data for v in xs]) / x.data + 2 * math.exp(x.data) / share, rel_tol=1e-14)

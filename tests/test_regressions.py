@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict, namedtuple
+from decimal import Decimal
 
 import pytest
 
@@ -273,3 +274,18 @@ def test_a_primitive_has_rules_or_a_pullback_that_can_be_called(primitive):
         primitive("both", lambda m, g, z, x: g, pullback=lambda m, g, z, x: [g], **identity)
     with pytest.raises(TypeError, match="must be functions, not 3"):
         primitive("uncallable", pullback=3, **identity)
+
+
+# ── numbers at the end of the range ─────────────────────────────────────────────────────────────
+def test_decimals_too_large_for_a_float_are_refused():
+    for x in (Decimal("1e400"), Decimal("-1e400")):
+        with pytest.raises(OverflowError, match="too large for a float64"):
+            Value(x)
+    assert Value(Decimal("-Infinity")).data == -float("inf")
+    assert Value(Decimal("NaN")).data != Value(Decimal("NaN")).data
+    assert Value(Decimal("1e-400")).data == 0.0
+
+
+def test_rounding_to_decimals_does_not_overflow():
+    for x, digits in ((1e300, 10), (-1e308, 1), (123456789.125, 2), (float("inf"), 3)):
+        assert round(Value(x), digits).data == round(x, digits)
