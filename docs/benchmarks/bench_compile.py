@@ -276,16 +276,22 @@ void f(long n, const double *restrict w, const double *restrict X, const double 
 """
 
 
+def built(source):
+    """C compiled for this processor and loaded."""
+    folder = Path(tempfile.mkdtemp())
+    (folder / "f.c").write_text(source, encoding="ascii")
+    options = ["-O3", "-march=native", "-ffast-math", "-shared", "-fPIC"]
+    subprocess.run(["gcc", *options, "-o", folder / "f.so", folder / "f.c", "-lm"], check=True)
+    library = ctypes.CDLL(str(folder / "f.so"))
+    shutil.rmtree(folder)
+    return library
+
+
 def in_c(layers, X, y):
     """Example by example in C, compiled for this processor; sums may be reassociated (-ffast-math)."""
     if shutil.which("gcc") is None:
         return Missing("no gcc on this machine")
-    folder = Path(tempfile.mkdtemp())
-    (folder / "f.c").write_text(C_SOURCE, encoding="ascii")
-    options = ["-O3", "-march=native", "-ffast-math", "-shared", "-fPIC"]
-    subprocess.run(["gcc", *options, "-o", folder / "f.so", folder / "f.c"], check=True)
-    f = ctypes.CDLL(str(folder / "f.so")).f
-    shutil.rmtree(folder)
+    f = built(C_SOURCE).f
     f.argtypes = [ctypes.c_long] + [ctypes.c_void_p] * 4
     f.restype = None
     w = np.concatenate([part.ravel() for layer in map(doubles, layers) for part in layer])
@@ -602,22 +608,45 @@ def gpt(small):
         model = Replayed(len(letters), random.Random(3))
         step = mg.compile(model.loss, backend=backend)
         rows = [np.array([d], float) for d in documents]
-        rate = optim.Linear(0.01, 0.0, 10**9)
-        training = Training(optim.Adam(model.parameters(), rate, betas=(0.85, 0.99)))
+
+        def training():
+            rate = optim.Linear(0.01, 0.0, 10**9)
+            return Training(optim.Adam(model.parameters(), rate, betas=(0.85, 0.99)))
+
+        training().step(step, rows[0])  # recorded and compiled; its result is thrown away with the training
+        run = training()
         taken = [0]
 
         def work():
             row = rows[taken[0] % len(rows)]
             taken[0] += 1
-            return training.step(step, row)
+            return run.step(step, row)
 
         return work
+
+    def by_hand(make):
+        def ready():
+            weights = [p.data for p in program.GPT(len(letters), random.Random(3)).parameters()]
+            step, taken = make(np.array(weights), len(letters)), [0]
+
+            def work():
+                document = documents[taken[0] % len(documents)]
+                taken[0] += 1
+                return step(document, taken[0], 0.01 * (1 - (taken[0] - 1) / 10**9))
+
+            return work
+
+        if isinstance(np, Missing):
+            return np
+        return Missing("no gcc on this machine") if make is gpt_in_c and shutil.which("gcc") is None else ready()
 
     from own_value import Value as Own
 
     peers = {
         "microgradlike, llvm": replayed("llvm"),
         "microgradlike, numpy": replayed("numpy"),
+        "C by hand, gcc -O3": by_hand(gpt_in_c),
+        "NumPy by hand": by_hand(gpt_in_numpy),
         "microgradlike, eager": original(Value),
         "the original program": original(Own),
     }
@@ -627,7 +656,7 @@ def gpt(small):
     def check(_):
         fresh = {
             "microgradlike, llvm": replayed("llvm"), "microgradlike, numpy": replayed("numpy"),
-            "original": original(Own),
+            "C by hand": by_hand(gpt_in_c), "NumPy by hand": by_hand(gpt_in_numpy), "original": original(Own),
         }  # fmt: skip
         agree({label: [work() for _ in range(steps)] for label, work in fresh.items() if not isinstance(work, Missing)})
 
@@ -636,6 +665,214 @@ def gpt(small):
         f"The losses of the first {steps} steps agree to 1e-9."
     )
     return case("W9 compiled GPT", "µs", peers, check, small=small, seconds=90, note=note)
+
+
+def gpt_in_numpy(weights, letters):
+    """step(document, number, rate): all positions of a document at once, the backward pass and Adam by hand."""
+    sizes = [(letters, 16), (16, 16), (16, 16), (16, 16), (16, 16), (16, 16), (64, 16), (16, 64), (letters, 16)]
+    cuts = np.cumsum([a * b for a, b in sizes])[:-1]
+    g, mean, square = np.zeros((3, len(weights)))
+
+    def parts(x):
+        return [p.reshape(shape) for p, shape in zip(np.split(x, cuts), sizes, strict=True)]
+
+    W, G = parts(weights), parts(g)
+
+    def norm(x):
+        scale = (np.einsum("ti,ti->t", x, x)[:, None] / 16 + 1e-5) ** -0.5
+        return x * scale, scale
+
+    def norm_back(d, x, scale):
+        return scale * d - x * (scale**3 * np.einsum("ti,ti->t", d, x)[:, None] / 16)
+
+    def heads(x):
+        return x.reshape(-1, 4, 4).transpose(1, 0, 2)
+
+    def step(document, number, rate):
+        tokens, positions, query, key, value, mix, up, down, scores = W
+        n = len(document) - 1
+        ids, after = document[:-1], document[1:]
+        a = tokens[ids] + positions[:n]
+        x0, s0 = norm(a)
+        h1, s1 = norm(x0)
+        q, k, v = heads(h1 @ query.T), heads(h1 @ key.T), heads(h1 @ value.T)
+        e = np.tril(np.exp(q @ k.swapaxes(1, 2) * 0.5))
+        w = e / e.sum(2, keepdims=True)
+        attended = (w @ v).transpose(1, 0, 2).reshape(n, 16)
+        x1 = x0 + attended @ mix.T
+        h2, s2 = norm(x1)
+        z = h2 @ up.T
+        r = np.maximum(z, 0.0)
+        x2 = x1 + r @ down.T
+        p = np.exp(x2 @ scores.T)
+        p /= p.sum(1, keepdims=True)
+        rows = np.arange(n)
+        loss = -np.log(p[rows, after]).mean()
+
+        d = p
+        d[rows, after] -= 1.0
+        d /= n
+        np.matmul(d.T, x2, out=G[8])
+        dx = d @ scores
+        np.matmul(dx.T, r, out=G[7])
+        dz = (dx @ down) * (z > 0.0)
+        np.matmul(dz.T, h2, out=G[6])
+        dx = dx + norm_back(dz @ up, x1, s2)
+        np.matmul(dx.T, attended, out=G[5])
+        da = heads(dx @ mix)
+        dw = da @ v.swapaxes(1, 2)
+        ds = w * (dw - (w * dw).sum(2, keepdims=True)) * 0.5
+        back = [
+            part.transpose(1, 0, 2).reshape(n, 16) for part in (ds @ k, ds.swapaxes(1, 2) @ q, w.swapaxes(1, 2) @ da)
+        ]
+        dh = 0.0
+        for matrix, gradient, part in zip((query, key, value), G[2:5], back, strict=True):
+            np.matmul(part.T, h1, out=gradient)
+            dh = dh + part @ matrix
+        dx = norm_back(dx + norm_back(dh, x0, s1), a, s0)
+        G[0][:] = 0.0
+        np.add.at(G[0], ids, dx)
+        G[1][:n], G[1][n:] = dx, 0.0
+
+        mean[:] = 0.85 * mean + (1 - 0.85) * g
+        square[:] = 0.99 * square + (1 - 0.99) * (g * g)
+        weights[:] -= rate * (mean / (1 - 0.85**number)) / (np.sqrt(square / (1 - 0.99**number)) + 1e-8)
+        return float(loss)
+
+    return step
+
+
+GPT_IN_C = r"""
+#include <math.h>
+#include <string.h>
+enum { D = 16, H = 4, T = 16, F = 64, L = LETTERS };
+typedef struct {
+  double token[L][D], position[T][D], q[D][D], k[D][D], v[D][D], mix[D][D], up[F][D], down[D][F], score[L][D];
+} P;
+#define COUNT (sizeof(P) / sizeof(double))
+static double a[T][D], x0[T][D], h1[T][D], q[T][D], k[T][D], v[T][D], w[T][4][T], att[T][D], x1[T][D], h2[T][D];
+static double z[T][F], r[T][F], x2[T][D], p[T][L], s0[T], s1[T], s2[T], dk[T][D], dv[T][D];
+static double norm(const double *x, double *y) {
+  double s = 0;
+  for (int i = 0; i < D; i++) s += x[i] * x[i];
+  s = 1 / sqrt(s / D + 1e-5);
+  for (int i = 0; i < D; i++) y[i] = x[i] * s;
+  return s;
+}
+static void norm_back(const double *d, const double *x, double s, double *out, int add) {
+  double t = 0;
+  for (int i = 0; i < D; i++) t += d[i] * x[i];
+  t *= s * s * s / D;
+  for (int i = 0; i < D; i++) out[i] = (add ? out[i] : 0) + s * d[i] - t * x[i];
+}
+#define TIMES(rows, columns, W, x, y) \
+  for (int i = 0; i < rows; i++) { double s = 0; for (int j = 0; j < columns; j++) s += W[i][j] * x[j]; y[i] = s; }
+#define BACK(rows, columns, W, GW, x, d, dx) \
+  for (int i = 0; i < rows; i++) { \
+    const double e = d[i]; \
+    for (int j = 0; j < columns; j++) GW[i][j] += e * x[j]; \
+    for (int j = 0; j < columns; j++) dx[j] += e * W[i][j]; \
+  }
+double step(long n, const long *ids, double *restrict weights, double *restrict gradient,
+            double *restrict mean, double *restrict square, double rate, double unbias1, double unbias2) {
+  const P *restrict W = (const P *)weights;
+  P *restrict G = (P *)gradient;
+  double loss = 0;
+  memset(gradient, 0, sizeof(P));
+  memset(dk, 0, sizeof dk);
+  memset(dv, 0, sizeof dv);
+  for (int t = 0; t < n; t++) {
+    for (int i = 0; i < D; i++) a[t][i] = W->token[ids[t]][i] + W->position[t][i];
+    s0[t] = norm(a[t], x0[t]);
+    s1[t] = norm(x0[t], h1[t]);
+    TIMES(D, D, W->q, h1[t], q[t])
+    TIMES(D, D, W->k, h1[t], k[t])
+    TIMES(D, D, W->v, h1[t], v[t])
+    for (int h = 0; h < 4; h++) {
+      double total = 0;
+      for (int u = 0; u <= t; u++) {
+        double s = 0;
+        for (int i = 4 * h; i < 4 * h + 4; i++) s += q[t][i] * k[u][i];
+        total += w[t][h][u] = exp(s / 2);
+      }
+      for (int u = 0; u <= t; u++) w[t][h][u] /= total;
+      for (int i = 4 * h; i < 4 * h + 4; i++) {
+        double s = 0;
+        for (int u = 0; u <= t; u++) s += w[t][h][u] * v[u][i];
+        att[t][i] = s;
+      }
+    }
+    TIMES(D, D, W->mix, att[t], x1[t])
+    for (int i = 0; i < D; i++) x1[t][i] += x0[t][i];
+    s2[t] = norm(x1[t], h2[t]);
+    TIMES(F, D, W->up, h2[t], z[t])
+    for (int i = 0; i < F; i++) r[t][i] = z[t][i] > 0 ? z[t][i] : 0;
+    TIMES(D, F, W->down, r[t], x2[t])
+    for (int i = 0; i < D; i++) x2[t][i] += x1[t][i];
+    TIMES(L, D, W->score, x2[t], p[t])
+    double total = 0;
+    for (int i = 0; i < L; i++) total += p[t][i] = exp(p[t][i]);
+    for (int i = 0; i < L; i++) p[t][i] /= total;
+    loss -= log(p[t][ids[t + 1]]);
+  }
+  for (int t = n - 1; t >= 0; t--) {
+    double dx[D] = {0}, dr[F] = {0}, dh[D] = {0}, datt[D] = {0}, dq[D] = {0}, d0[D];
+    p[t][ids[t + 1]] -= 1;
+    for (int i = 0; i < L; i++) p[t][i] /= n;
+    BACK(L, D, W->score, G->score, x2[t], p[t], dx)
+    BACK(D, F, W->down, G->down, r[t], dx, dr)
+    for (int i = 0; i < F; i++) dr[i] = z[t][i] > 0 ? dr[i] : 0;
+    BACK(F, D, W->up, G->up, h2[t], dr, dh)
+    norm_back(dh, x1[t], s2[t], dx, 1);
+    BACK(D, D, W->mix, G->mix, att[t], dx, datt)
+    for (int h = 0; h < 4; h++) {
+      double dw[T], inner = 0;
+      for (int u = 0; u <= t; u++) {
+        double s = 0;
+        for (int i = 4 * h; i < 4 * h + 4; i++) { s += datt[i] * v[u][i]; dv[u][i] += datt[i] * w[t][h][u]; }
+        dw[u] = s;
+        inner += s * w[t][h][u];
+      }
+      for (int u = 0; u <= t; u++) {
+        double ds = w[t][h][u] * (dw[u] - inner) / 2;
+        for (int i = 4 * h; i < 4 * h + 4; i++) { dq[i] += ds * k[u][i]; dk[u][i] += ds * q[t][i]; }
+      }
+    }
+    memset(dh, 0, sizeof dh);
+    BACK(D, D, W->q, G->q, h1[t], dq, dh)
+    BACK(D, D, W->k, G->k, h1[t], dk[t], dh)
+    BACK(D, D, W->v, G->v, h1[t], dv[t], dh)
+    norm_back(dh, x0[t], s1[t], dx, 1);
+    norm_back(dx, a[t], s0[t], d0, 0);
+    for (int i = 0; i < D; i++) { G->token[ids[t]][i] += d0[i]; G->position[t][i] += d0[i]; }
+  }
+  for (long i = 0; i < COUNT; i++) {
+    mean[i] = 0.85 * mean[i] + (1 - 0.85) * gradient[i];
+    square[i] = 0.99 * square[i] + (1 - 0.99) * gradient[i] * gradient[i];
+    weights[i] -= rate * (mean[i] / unbias1) / (sqrt(square[i] / unbias2) + 1e-8);
+  }
+  return loss / n;
+}
+"""
+
+
+def gpt_in_c(weights, letters):
+    """The same, position by position, in C."""
+    f = built(GPT_IN_C.replace("LETTERS", str(letters))).step
+    f.argtypes = [ctypes.c_long, *[ctypes.c_void_p] * 5, *[ctypes.c_double] * 3]
+    f.restype = ctypes.c_double
+    buffers = [weights, *np.zeros((3, len(weights)))]
+    addresses = [x.ctypes.data for x in buffers]
+    known = {}
+
+    def step(document, number, rate):
+        ids = known.get(id(document))
+        if ids is None:
+            ids = known[id(document)] = (ctypes.c_long * len(document))(*document)
+        return f(len(document) - 1, ids, *addresses, rate, 1 - 0.85**number, 1 - 0.99**number)
+
+    step.buffers = buffers
+    return step
 
 
 # ── how cost grows ──────────────────────────────────────────────────────────────────────────────

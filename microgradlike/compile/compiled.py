@@ -415,11 +415,14 @@ class Compiled:
         for block in blocks:
             array = hasattr(block, "shape")
             width = block.shape[1] if array else len(block[0])
-            here = [(j, recording.limits[column + j]) for j in range(width) if column + j in recording.limits]
+            here = [(j - column, limit) for j, limit in recording.selecting if column <= j < column + width]
             column += width
             if array and len(block) == 1:
                 row = block[0].tolist()
-                if all(-limit < row[j] < limit and row[j] % 1.0 == 0.0 for j, limit in here):
+                for j, limit in here:
+                    if not (-limit < (k := row[j]) < limit and k % 1.0 == 0.0):
+                        break
+                else:
                     continue
             elif array and here:
                 part = block[:, [j for j, _ in here]]

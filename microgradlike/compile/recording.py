@@ -58,6 +58,7 @@ class Recording:
         self.guards = guards
         self.work = sum(map(len, program.args))
         self.limits = _index_limits(program, inputs)
+        self.selecting = sorted(self.limits.items())
         self.runners: dict[str, Any] = {}
         self.where: tuple[int, list[int] | None] = (-1, None)  # among so many parameters, where its own are
 

@@ -140,6 +140,7 @@ class _NativeSteps:
         self.now = 0
         self.coefficients = np.zeros(max(1, coefficients))
         self.flag = np.zeros(8)
+        self.flag_at = int(self.flag.ctypes.data)
         self.codes: dict[int, Any] = {}
         self.push()
 
@@ -194,35 +195,46 @@ class _NativeSteps:
             return None
         recording = parts[0][0]
         runner = compiled._runner(recording, "llvm")
+        optimizer = self.training.optimizer
+        c = optimizer.coefficients(optimizer.steps + 1, optimizer._schedule(optimizer.steps))
         with runner._lock:
             native = runner.native("gradient", rows.count == 1)
             code = self.codes.get(id(native))
             if code is None:
                 code = self.codes[id(native)] = _Code(self, recording, native)
-            arrays = rows.arrays(self.np)
-            native.run(code.load[self.now], 1, native.u_at, 0, 0, 1)
-            if code.others is not None:
-                native.u[code.others] = _data(code.fixed)
-            if rows.count == 1:
-                native.u[native.plan.inputs] = (
-                    arrays[0][0] if len(arrays) == 1 else self.np.concatenate([a[0] for a in arrays])
-                )
-                native.shared_part(native.pre)
-            else:
-                native.shared_part(native.pre)
-                runner._reduce(native, arrays, rows.count)
-                native.shared_part(native.post)
-            output = native.plan.outputs[0]
-            value = output if isinstance(output, float) else float(native.u[output[1]])
-            optimizer = self.training.optimizer
-            c = optimizer.coefficients(optimizer.steps + 1, optimizer._schedule(optimizer.steps))
             self.coefficients[: len(c)] = c
-            native.run(code.update[self.now], 1, native.u_at, 0, self.flag.ctypes.data, 1)
+            u = native.u
+            if code.others is not None:
+                u[code.others] = _data(code.fixed)
+            if code.whole is not None:
+                u[code.inputs] = (
+                    rows.blocks[0][0]
+                    if len(rows.blocks) == 1
+                    else self.np.concatenate([block[0] for block in rows.arrays(self.np)])
+                )
+                native.run(code.whole[self.now], code.length, native.u_at, 0, self.flag_at, 1)
+            else:
+                self._in_parts(native, code, rows, runner)
+            output = native.plan.outputs[0]
+            value = output if isinstance(output, float) else u.item(output[1])
         if value != value or self.flag[0] != 0.0:
             return None
         self.now = 1 - self.now
         optimizer.steps += 1
         return value
+
+    def _in_parts(self, native: Any, code: _Code, rows: Any, runner: Any) -> None:
+        """Parameters, sweep and rule by themselves: where there are many rows, or NumPy computes in between."""
+        native.run(code.load[self.now], 1, native.u_at, 0, 0, 1)
+        arrays = rows.arrays(self.np)
+        if rows.count == 1:
+            native.u[code.inputs] = self.np.concatenate([a[0] for a in arrays])
+            native.shared_part(native.pre)
+        else:
+            native.shared_part(native.pre)
+            runner._reduce(native, arrays, rows.count)
+            native.shared_part(native.post)
+        native.run(code.update[self.now], 1, native.u_at, 0, self.flag_at, 1)
 
 
 class _Code:
@@ -268,9 +280,33 @@ class _Code:
             d = [len(table), old[0].ctypes.data, new[0].ctypes.data, table.ctypes.data, steps.coefficients.ctypes.data]
             d += [old[s].ctypes.data for s in states] + [new[s].ctypes.data for s in states]
             self.update.append(self._code(steps.address, d))
+        self.inputs = _range(plan.inputs)
+        self.whole: list[int] | None = None
+        self.length = 0
+        if plan.single and all(isinstance(part, tuple) for part in native.pre):
+            calls = [[*self._pair(at), *self._pairs(native.pre), *self._pair(then)]
+                     for at, then in zip(self.load, self.update, strict=True)]  # fmt: skip
+            self.length = len(calls[0]) // 2
+            codes = [(ctypes.c_int64 * len(c))(*c) for c in calls]
+            self.keep += codes
+            self.whole = [ctypes.addressof(code) for code in codes]
+
+    @staticmethod
+    def _pair(address: int) -> list[int]:
+        return list((ctypes.c_int64 * 2).from_address(address))
+
+    @staticmethod
+    def _pairs(segments: list[Any]) -> list[int]:
+        return [x for address, n in segments for x in (ctypes.c_int64 * (2 * n)).from_address(address)]
 
     def _code(self, address: int, fields: list[int]) -> int:
         d = (ctypes.c_int64 * len(fields))(*fields)
         code = (ctypes.c_int64 * 2)(address, ctypes.addressof(d))
         self.keep += [d, code]
         return ctypes.addressof(code)
+
+
+def _range(slots: Any) -> Any:
+    """Slots as a slice, where they are neighbours: quicker to assign to."""
+    first, count = (int(slots[0]), len(slots)) if len(slots) else (0, 0)
+    return slice(first, first + count) if (slots == range(first, first + count)).all() else slots
