@@ -146,9 +146,15 @@ def _push(y: Value, tangents: dict[Value, Any]) -> Any:
 class _Call:
     """One call of a user's function with the chosen arguments as fresh Values."""
 
-    def __init__(self, f: Callable[..., Any], argnums: int | Sequence[int], args: tuple[Any, ...], kwargs: Any) -> None:
-        if not callable(f):
-            raise TypeError(f"f must be a function, not {type(f).__name__}")
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        argnums: int | Sequence[int],
+        args: tuple[Any, ...],
+        kwargs: Any,
+        has_aux: bool = False,
+    ) -> None:
+        _check_callable(f)
         several = list(argnums) if isinstance(argnums, (list, tuple, range)) else None
         self.single = several is None
         self.numbers = [_argument(n, len(args)) for n in ([argnums] if several is None else several)]
@@ -170,6 +176,14 @@ class _Call:
             self.result = f(*inner, **kwargs)
         finally:
             _open.frames.pop()
+        self.has_aux, self.aux = has_aux, None
+        if has_aux:
+            if not isinstance(self.result, tuple) or len(self.result) != 2:
+                raise TypeError(
+                    "with has_aux=True the function must return a pair (result, anything else), "
+                    f"not {type(self.result).__name__}"
+                )
+            self.result, self.aux = self.result
 
     def scalar(self) -> Any:
         """The result, which must be one number."""
@@ -204,6 +218,13 @@ class _Call:
     def plain(self, y: Any) -> Any:
         """y for the caller: a Value only if the caller gave one."""
         return y.data if isinstance(y, Value) and not self.keeps_values(y) else y
+
+    def with_aux(self, answer: Any) -> Any:
+        """answer, or (answer, what else the function returned), its Values as numbers if the caller gave numbers."""
+        if not self.has_aux:
+            return answer
+        leaves, build = flatten(self.aux)
+        return answer, build([self.plain(x) for x in leaves])
 
     def keeps_values(self, y: Any) -> bool:
         return self.nested or (isinstance(y, Value) and _reaches_outside(y, self.inputs))
@@ -248,8 +269,10 @@ def _sequence(xs: Any, name: str) -> tuple[Any, ...]:
     raise TypeError(f"{name} must be a list or tuple with one entry for each argument of f, not {type(xs).__name__}")
 
 
-def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
-    """The function that returns (f(x), gradient of f at x); otherwise like `grad`.
+def value_and_grad(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Callable[..., Any]:
+    """The function that returns (f(x), gradient of f at x), or ((f(x), aux), gradient); otherwise like `grad`.
 
     Example:
         >>> import microgradlike as mg
@@ -258,19 +281,20 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
     """
 
     def transformed(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        call = _run(f, argnums, args, kwargs)
+        call = _Call(f, argnums, args, kwargs, has_aux)
         y = call.scalar()
-        return call.plain(y), call.shaped(call.pull(y))
+        return call.with_aux(call.plain(y)), call.shaped(call.pull(y))
 
     return _named(transformed, "value_and_grad", f)
 
 
-def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
     """The gradient of f, as a function of the same arguments.
 
     Args:
         f: a function of numbers that computes with Values and returns one.
         argnums: which positional argument to differentiate; a sequence gives a tuple of gradients.
+        has_aux: f returns (what is differentiated, anything else), and the result is (gradient, anything else).
 
     Returns:
         A function whose result has the shape of the argument: a float for a number, nested lists,
@@ -286,16 +310,18 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
         {'w': 4.0, 'b': 3.0}
         >>> mg.grad(mg.grad(mg.exp))(0.0)
         1.0
+        >>> mg.grad(lambda x: (x * x, {"input": x}), has_aux=True)(3.0)
+        (6.0, {'input': 3.0})
     """
 
     def transformed(*args: Any, **kwargs: Any) -> Any:
-        call = _run(f, argnums, args, kwargs)
-        return call.shaped(call.pull(call.scalar()))
+        call = _Call(f, argnums, args, kwargs, has_aux)
+        return call.with_aux(call.shaped(call.pull(call.scalar())))
 
     return _named(transformed, "grad", f)
 
 
-def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
     """The derivative of every number in f's result with respect to every number in its argument.
 
     The result has the shape of f's result, with the shape of the argument in place of each number.
@@ -307,17 +333,17 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callabl
     """
 
     def transformed(*args: Any, **kwargs: Any) -> Any:
-        call = _run(f, argnums, args, kwargs)
+        call = _Call(f, argnums, args, kwargs, has_aux)
         ys, build = flatten(call.result)
         for y in ys:
             if not isinstance(y, Value):
                 _number(y, "results of the function")
-        return build([call.shaped(call.pull(y)) for y in ys])
+        return call.with_aux(build([call.shaped(call.pull(y)) for y in ys]))
 
     return _named(transformed, "jacobian", f)
 
 
-def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
     """The matrix of second derivatives of f, as nested results of `jacobian` and `grad`.
 
     Example:
@@ -325,7 +351,7 @@ def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable
         >>> mg.hessian(lambda x, y: x * x * y, argnums=(0, 1))(2.0, 3.0)
         ((6.0, 4.0), (4.0, 0.0))
     """
-    return _named(jacobian(grad(f, argnums), argnums), "hessian", f)
+    return _named(jacobian(grad(f, argnums, has_aux), argnums, has_aux), "hessian", f)
 
 
 def _within_no_grad_too(transform: Callable[..., Any]) -> Callable[..., Any]:
@@ -343,12 +369,15 @@ def _within_no_grad_too(transform: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @_within_no_grad_too
-def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-    """(f(*primals), its derivative along `tangents`), by one forward sweep.
+def jvp(
+    f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
+) -> tuple[Any, ...]:
+    """(f(*primals), its derivative along `tangents`), by one forward sweep; with has_aux also what else f returned.
 
     Args:
         primals: a sequence of arguments.
         tangents: directions, in the shapes of the arguments.
+        has_aux: f returns (what is differentiated, anything else).
 
     Raises:
         ValueError: the shapes of primals and tangents do not agree.
@@ -360,7 +389,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     """
     primals, tangents = _sequence(primals, "primals"), _sequence(tangents, "tangents")
     directions, _ = flatten(tangents)
-    call = _run(f, tuple(range(len(primals))), primals, {})
+    call = _Call(f, tuple(range(len(primals))), primals, {}, has_aux)
     if len(directions) != len(call.inputs):
         raise ValueError(f"tangents have {len(directions)} numbers, but primals have {len(call.inputs)}")
     counts = [[len(flatten(x)[0]) for x in xs] for xs in (primals, tangents)]
@@ -376,12 +405,15 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     if not nested:
         pushed = [t if call.keeps_values(t) else _plain(t) for t in pushed]
         ys = [call.plain(y) if isinstance(y, Value) else number(y) for y in ys]
-    return build(ys), build(pushed)
+    answer = build(pushed)
+    return (build(ys), *call.with_aux(answer)) if has_aux else (build(ys), answer)
 
 
 @_within_no_grad_too
-def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """(f(*primals), pull): `pull(cotangent)` carries a gradient of the result back to each argument.
+
+    With has_aux, f returns (what is differentiated, anything else), and that else comes third.
 
     Example:
         >>> import microgradlike as mg
@@ -389,7 +421,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
         >>> y, pull(1.0)
         (6.0, (3.0, 2.0))
     """
-    call = _run(f, tuple(range(len(primals))), primals, {})
+    call = _Call(f, tuple(range(len(primals))), primals, {}, has_aux)
     ys, build = flatten(call.result)
 
     def pull(cotangent: Any) -> tuple[Any, ...]:
@@ -407,7 +439,8 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
                 total = [a + b for a, b in zip(total, _pull(y, s, call.inputs), strict=True)]
         return tuple(call.build(total))
 
-    return build([call.plain(y) if isinstance(y, Value) else number(y) for y in ys]), pull
+    answer = build([call.plain(y) if isinstance(y, Value) else number(y) for y in ys])
+    return (answer, *call.with_aux(pull)) if has_aux else (answer, pull)
 
 
 def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
@@ -426,10 +459,12 @@ def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     return jvp(grad(f, argnums), primals, tangents)[1]
 
 
-def _run(f: Callable[..., Any], argnums: int | Sequence[int], args: tuple[Any, ...], kwargs: Any) -> _Call:
-    return _Call(f, argnums, args, kwargs)
+def _check_callable(f: Any) -> None:
+    if not callable(f):
+        raise TypeError(f"f must be a function, not {type(f).__name__}: {f!r}")
 
 
 def _named(transformed: Callable[..., Any], kind: str, f: Any) -> Callable[..., Any]:
+    _check_callable(f)
     transformed.__name__ = transformed.__qualname__ = f"{kind}({getattr(f, '__name__', 'f')})"
     return _within_no_grad_too(transformed)

@@ -265,3 +265,32 @@ def test_take_selects_by_an_index_that_may_be_a_value():
     for index in (2, -3, 0.5, Value(-1), Value(2), Value(0.5)):
         with pytest.raises(IndexError, match="take: "):
             mg.take(rows[0], index)
+
+
+def test_functions_may_return_something_else_beside_the_result():
+    """has_aux, as in JAX: what else comes back, its Values as numbers."""
+
+    def f(x, y):
+        u = x * y
+        return u * x, {"u": u, "text": "kept", "list": [1, None]}
+
+    aux = {"u": 6.0, "text": "kept", "list": [1, None]}
+    assert mg.grad(f, has_aux=True)(2.0, 3.0) == (12.0, aux)
+    assert mg.grad(f, argnums=(0, 1), has_aux=True)(2.0, 3.0) == ((12.0, 4.0), aux)
+    assert mg.value_and_grad(f, has_aux=True)(2.0, 3.0) == ((12.0, aux), 12.0)
+    assert mg.jacobian(f, has_aux=True)(2.0, 3.0) == (12.0, aux)
+    assert mg.hessian(f, argnums=(0, 1), has_aux=True)(2.0, 3.0) == (((6.0, 4.0), (4.0, 0.0)), aux)
+    assert mg.jvp(f, (2.0, 3.0), (1.0, 0.0), has_aux=True) == (12.0, 12.0, aux)
+    y, pull, other = mg.vjp(f, 2.0, 3.0, has_aux=True)
+    assert (y, pull(1.0), other) == (12.0, (12.0, 4.0), aux)
+    outer = mg.grad(lambda x: mg.grad(f, has_aux=True)(x, 3.0)[1]["u"])
+    assert outer(2.0) == 3.0
+    for returned in (1.0, [1.0, 2.0], (1.0,)):
+        with pytest.raises(TypeError, match=r"has_aux=True the function must return a pair"):
+            mg.grad(lambda x, returned=returned: returned, has_aux=True)(1.0)
+
+
+def test_what_is_no_function_is_refused_at_once():
+    for transform in (mg.grad, mg.value_and_grad, mg.jacobian, mg.hessian):
+        with pytest.raises(TypeError, match="f must be a function, not int: 5"):
+            transform(5)
