@@ -165,6 +165,8 @@ class _Formulas:
 def _applied(row: Op, value: float, terms: Sequence[Term]) -> Term:
     """The operation written with these operands: in parentheses, unless they stand in those of a call already."""
     texts = [term.text for term in terms]
+    if not texts:  # an empty sum or product
+        return Term(value)
     if None in texts:
         return Term(value, 1.0, None)
     return _named(value, row.expression(*[in_parentheses(str(t)) if row.write else str(t) for t in texts]))

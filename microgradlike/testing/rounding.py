@@ -8,7 +8,7 @@ gradient may be off by; what is off by more is wrong.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,13 +23,18 @@ _STEPS = {"floor", "ceil", "round", "trunc", "sign"}
 
 
 def rounding_bounds(
-    order: Sequence[Value], exact: Sequence[Value], computed_constants: bool = False
+    order: Sequence[Value],
+    exact: Sequence[Value],
+    computed_constants: bool = False,
+    own: Callable[[Op, float, list[float]], float] | None = None,
 ) -> dict[Value, float]:
     """A bound on the absolute error of each node of a topological order, if those of `exact` have none.
 
     It is inf where rounding can decide a comparison or a step, and nan or inf where a node is not finite. Numbers
-    in a derivative's graph were computed too (say 1/3 in that of a mean): `computed_constants` says so.
+    in a derivative's graph were computed too (say 1/3 in that of a mean): `computed_constants` says so. What a row
+    itself adds, given its result and operands, is `own`; that of this package if None.
     """
+    own = own or _own
 
     def error_of(x: float) -> float:
         return own_error(x) if computed_constants else 0.0
@@ -43,7 +48,7 @@ def rounding_bounds(
         x = [a if type(a) is float else a.data for a in v.args]
         errors = [error_of(a) if type(a) is float else bounds[a] for a in v.args]
         same = len(v.args) == 2 and v.args[0] is v.args[1]  # it errs in both places alike
-        bounds[v] = _own(v.op, v.data, x) + (
+        bounds[v] = own(v.op, v.data, x) + (
             0.0 if same and v.op.name in _JUMPS else _passed_on(v.op, v.data, x, errors)
         )
     return bounds
