@@ -412,8 +412,12 @@ class Value:
 
                 found = _methods[row] = function(name)
             return partial(found, self)
-        if name in ("_prev", "_op"):  # what micrograd's drawing code reads
-            return {x for x in self.args if isinstance(x, Value)} if name == "_prev" else _symbol_of(self)
+        if name == "_prev":  # these three for programs that look inside micrograd's Values, to draw or to teach
+            return {x for x in self.args if isinstance(x, Value)}
+        if name == "_op":
+            return _symbol_of(self)
+        if name == "_backward":
+            return partial(_one_step_back, self)
         if not name.startswith("_"):
             from .arrays import method
 
@@ -1035,6 +1039,20 @@ def _general(node: Value, g: float) -> None:
         if contribution is not None and type(operand) is not float:
             x = operand
             x._cot += contribution
+
+
+def _one_step_back(node: Value) -> None:
+    """micrograd's `v._backward()`, a backward pass by hand: v.grad times each local derivative, added to the operands."""
+    operands = node.args
+    if not operands:
+        return
+    with _lock:
+        contributions = node._row.cotangents(floats, node._grad, node._data, *[_float(each) for each in operands])
+        x: Value
+        for operand, contribution in zip(operands, contributions):  # noqa: B905  (as many)
+            if contribution is not None and type(operand) is not float:
+                x = operand
+                x._grad += contribution
 
 
 def _ill_pulled(row: Op, contributions: Sequence[Any], operands: Sequence[Any]) -> ValueError:

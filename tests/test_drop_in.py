@@ -386,3 +386,24 @@ def test_scalar_gpt_example_runs_on_the_programs_own_class(own):
         model = gpt.GPT(len(letters), random.Random(5), leaf)
         found.append(list(gpt.train(model, documents, 3)))
     assert found[0] == pytest.approx(found[1], rel=1e-12)
+
+
+def test_backward_passes_by_hand():
+    """The lecture that builds micrograd calls `_backward` of one Value after the other before it sorts them."""
+    x1, x2, w1, w2, b = Value(2.0), Value(0.0), Value(-3.0), Value(1.0), Value(6.8813735870195432)
+    x1w1, x2w2 = x1 * w1, x2 * w2
+    s = x1w1 + x2w2
+    n = s + b
+    o = n.tanh()
+    o.grad = 1.0
+    for v in (o, n, b, s, x2w2, x1w1):
+        v._backward()
+    by_hand = [v.grad for v in (x1, x2, w1, w2, b)]
+    assert by_hand == pytest.approx([-1.5, 0.5, 1.0, 0.0, 0.5], abs=1e-15)
+    for v in (x1, x2, w1, w2, b):
+        v.grad = 0.0
+    o.backward()
+    assert [v.grad for v in (x1, x2, w1, w2, b)] == by_hand
+    (mean := mg.mean([x1, x1, 3.0])).grad = 3.0
+    mean._backward()
+    assert x1.grad == by_hand[0] + 2.0
