@@ -511,16 +511,16 @@ if not COMPILED:
 @cython.cfunc
 def _release(node: Value) -> object:
     global _draining
-    a = node._a
-    b = node._b
-    node._a = None
-    node._b = None
-    # An operand that others hold lives on. One that only this node held (and `a` or `b`, now) waits in the queue.
-    if Py_REFCNT(a) == 1:  # type: ignore[name-defined]  # noqa: F821  (value.pxd declares it)
-        _queue.append(a)
-    if Py_REFCNT(b) == 1:  # type: ignore[name-defined]  # noqa: F821
-        _queue.append(b)
-    a = b = None
+    # An operand that others hold lives on. One that only this node holds (and `x`, now) waits in the queue.
+    x = node._a
+    if Py_REFCNT(x) == 2:  # type: ignore[name-defined]  # noqa: F821  (value.pxd declares it)
+        node._a = None
+        _queue.append(x)
+    x = node._b
+    if Py_REFCNT(x) == 2:  # type: ignore[name-defined]  # noqa: F821
+        node._b = None
+        _queue.append(x)
+    x = None
     if not _draining and _queue:
         _draining = True
         while _queue:
@@ -1042,7 +1042,7 @@ def _general(node: Value, g: float) -> None:
 
 
 def _one_step_back(node: Value) -> None:
-    """micrograd's `v._backward()`, a backward pass by hand: v.grad times each local derivative, added to the operands."""
+    """micrograd's `v._backward()`, a pass by hand: v.grad times each local derivative, added to the operands."""
     operands = node.args
     if not operands:
         return
