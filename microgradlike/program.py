@@ -148,25 +148,25 @@ class Slot:
         self.index = index
 
     def __add__(self, other: Any) -> Any:
-        return self.tape.record("add", self, other)
+        return self.tape.add(self, other)
 
     def __radd__(self, other: Any) -> Any:
-        return self.tape.record("add", other, self)
+        return self.tape.add(other, self)
 
     def __sub__(self, other: Any) -> Any:
-        return self.tape.record("subtract", self, other)
+        return self.tape.subtract(self, other)
 
     def __rsub__(self, other: Any) -> Any:
-        return self.tape.record("subtract", other, self)
+        return self.tape.subtract(other, self)
 
     def __mul__(self, other: Any) -> Any:
-        return self.tape.record("multiply", self, other)
+        return self.tape.multiply(self, other)
 
     def __rmul__(self, other: Any) -> Any:
-        return self.tape.record("multiply", other, self)
+        return self.tape.multiply(other, self)
 
     def __neg__(self) -> Any:
-        return self.tape.record("negative", self)
+        return self.tape.negative(self)
 
     def __repr__(self) -> str:
         return f"%{self.index}"
@@ -222,7 +222,8 @@ class Tape:
         formula = row.formula
         if self._native is not None and name not in self._native and formula is not None:
             return lambda *xs: formula(self, *xs)
-        return lambda *xs: self.step(row, xs)
+        step = self.step
+        return lambda *xs: step(row, xs)
 
     def record(self, name: str, *xs: Any) -> Any:
         """The operation `name` of slots and numbers."""
@@ -231,16 +232,22 @@ class Tape:
     def step(self, row: Op, xs: Sequence[Any]) -> Any:
         """One step, unless it is known already."""
         args = tuple([x.index if type(x) is Slot else float(x) for x in xs])
-        if not any(type(a) is int for a in args):
-            function = getattr(floats, row.name, None)
-            if function is not None:
-                return function(*args)
-        short = _SHORT.get(row.name)
+        name = row.name
+        key: tuple[Any, ...]
+        if float in map(type, args):
+            key = (name, *[a.hex() if type(a) is float else a for a in args])
+            if int not in map(type, args):
+                function = getattr(floats, name, None)
+                if function is not None:
+                    return function(*args)
+            short = _SHORT.get(name)
+        else:
+            key = (name, *args)
+            short = _where if name == "where" else _positive if name == "positive" else None
         if short is not None:
             found = short(*args)
             if found is not None:
                 return self.slot(found)
-        key = (row.name, *[a if type(a) is int else (a, float(a).hex()) for a in args])
         index = self._seen.get(key)
         if index is None:
             index = self._seen[key] = self.inputs + len(self.rows)

@@ -116,9 +116,17 @@ class _Flags:
         if type(x) is not Slot:
             return False
         flags, tape = self.flags, self.tape
-        for k in range(len(flags) - tape.inputs, len(tape.rows)):
-            args = tape.args[k]
-            flags.append(tape.rows[k] is not ROW_MEAN and any(type(a) is int and flags[a] for a in args))
+        if x.index >= len(flags):
+            for k in range(len(flags) - tape.inputs, len(tape.rows)):
+                if tape.rows[k] is ROW_MEAN:
+                    flags.append(0)
+                    continue
+                for a in tape.args[k]:
+                    if type(a) is int and flags[a]:
+                        flags.append(1)
+                        break
+                else:
+                    flags.append(0)
         return bool(flags[x.index])
 
 
@@ -128,6 +136,8 @@ def _mean(tape: Tape, x: Any, flags: _Flags) -> Any:
 
 def _total(tape: Tape, contributions: list[Any], flags: _Flags, batched: bool) -> Any:
     """The sum of the contributions; for something shared, of their means over the rows."""
+    if len(contributions) == 1 and (batched or type(contributions[0]) is float):
+        return contributions[0]
     if not batched:
         varying = [c for c in contributions if flags(c)]
         if varying:

@@ -23,6 +23,7 @@ from .llvm_text import LANES, REGISTERS
 from .lowering import LOWERED_NATIVE
 from .numpy_backend import NumpyRunner, Tile, _calls, _outputs, _sums_of, any_nan
 from .numpy_functions import NATIVE
+from .recording import uncollected
 from .vectorise import BODY, POST, PRE, REDUCE, Instruction, Operand, Plan, U, V
 
 __all__ = ["LlvmRunner", "Native"]
@@ -91,21 +92,22 @@ class Native:
     def _segments(self, steps: list[Any], addresses: dict[str, int]) -> list[Any]:
         """Runs of native instructions, each one array of (kernel, description), and between them what NumPy does."""
         found: list[Any] = []
-        native: list[tuple[int, int]] = []
+        native: list[int] = []  # the kernel's address, and where its description begins
+        fields: list[int] = []
 
         def close() -> None:
             if native:
-                code = np.array(native, np.int64)
-                self.keep.append(code)
-                found.append((code.ctypes.data, len(native)))
+                descriptions, code = np.array(fields, np.int64), np.array(native, np.int64)
+                code[1::2] = descriptions.ctypes.data + 8 * code[1::2]
+                self.keep += [descriptions, code]
+                found.append((code.ctypes.data, len(native) // 2))
                 native.clear()
+                fields.clear()
 
         for step in steps:
             if isinstance(step, tuple):
-                name, fields = step
-                description = np.array(fields, np.int64)
-                self.keep.append(description)
-                native.append((addresses[name], description.ctypes.data))
+                native += (addresses[step[0]], len(fields))
+                fields += step[1]
             else:
                 close()
                 found.extend(_calls(step, self._scratch))
@@ -187,6 +189,9 @@ class Native:
             elif i.phase == BODY:
                 kinds += "vu"[x.buffer == U]
                 fields.append(self._offsets(x))
+            elif x.slot is not None:
+                kinds += "b"
+                fields.append(x.slot)
             else:
                 where = x.strides()
                 step = None if where is None else where[1]
@@ -415,7 +420,8 @@ class LlvmRunner(NumpyRunner):
         found = self._natives.get((kind, single))
         if found is None:
             plan = self.plan(kind, single)
-            found = self._natives[kind, single] = Native(plan, LANES if single else _tile_width(plan), self.cache)
+            with uncollected():
+                found = self._natives[kind, single] = Native(plan, LANES if single else _tile_width(plan), self.cache)
         return found
 
     def _start(self, native: Native, parameters: Sequence[float]) -> None:

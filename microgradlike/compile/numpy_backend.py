@@ -13,6 +13,7 @@ from .differentiate import forward_program, gradient_program
 from .inputs import Rows
 from .lowering import LOWERED, Lowering
 from .numpy_functions import ELEMENTWISE, NATIVE
+from .recording import uncollected
 from .vectorise import BODY, POST, PRE, REDUCE, Instruction, Operand, Plan, U, vectorise
 
 __all__ = ["NumpyRunner", "Tile"]
@@ -39,6 +40,9 @@ class Tile:
 def _view(tile: Tile, operand: Operand, batched: bool, calls: list[Callable[[], Any]]) -> Any:
     """The numbers of an operand: a view of a buffer where they lie regularly, else a copy that a call refreshes."""
     base = tile.u if operand.buffer == U else tile.v
+    if operand.slot is not None:
+        view = base[operand.slot : operand.slot + 1]
+        return view[:, None] if batched and operand.buffer == U else view
     index = operand.index
     where = operand.strides()
     if where is not None and _friendly(where[1:], index.ndim):
@@ -205,11 +209,13 @@ class NumpyRunner:
         """The plan for "values", "gradient" or "exact" (the gradient with the zero rule), for many rows or one."""
         plan = self._plans.get((kind, single))
         if plan is None:
-            if kind == "values":
-                program = forward_program(self.program, self.native_rows, self.lowered)
-            else:
-                program = gradient_program(self.program, self.inputs, self.native_rows, kind == "exact", self.lowered)
-            plan = self._plans[kind, single] = vectorise(program, self.inputs, single)
+            with uncollected():
+                if kind == "values":
+                    program = forward_program(self.program, self.native_rows, self.lowered)
+                else:
+                    exact = kind == "exact"
+                    program = gradient_program(self.program, self.inputs, self.native_rows, exact, self.lowered)
+                plan = self._plans[kind, single] = vectorise(program, self.inputs, single)
         return plan
 
     def _tile(self, kind: str, single: bool, width: int) -> Any:
@@ -219,7 +225,8 @@ class NumpyRunner:
                 self._tiles.clear()
             plan = self.plan(kind, single)
             shared = next((t.u for (k, s, _), t in self._tiles.items() if (k, s) == (kind, single)), None)
-            tile = self._tiles[kind, single, width] = self.tile(plan, width, shared)
+            with uncollected():
+                tile = self._tiles[kind, single, width] = self.tile(plan, width, shared)
         return tile
 
     def _width(self, plan: Plan, count: int) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from ..engine import Value, recording
@@ -13,10 +15,22 @@ from ..ops import TABLE
 from ..program import Program, trace
 from .inputs import Signature, build, flatten
 
-__all__ = ["BranchError", "Recording", "RecordingWarning", "record", "recorded_graph"]
+__all__ = ["BranchError", "Recording", "RecordingWarning", "record", "recorded_graph", "uncollected"]
 
 _RELATIONS = {"<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal", "!=": "not_equal"}
 _one_at_a_time = threading.RLock()
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the garbage collector: what compiling makes stays, and it would look through all of it time and again."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 class RecordingWarning(UserWarning):
@@ -128,7 +142,7 @@ def record(function: Callable[..., Any], signature: Sequence[Signature], numbers
         RuntimeError: it assigns the data of Values, or does not do the same twice.
     """
     name = getattr(function, "__qualname__", None) or type(function).__name__
-    with _one_at_a_time:
+    with _one_at_a_time, uncollected():
         first, read = _run(function, name, signature, numbers)
         again, _ = _run(function, name, signature, numbers)
     if first.program.key != again.program.key or [*map(id, first.parameters)] != [*map(id, again.parameters)]:

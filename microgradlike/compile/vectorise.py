@@ -28,7 +28,7 @@ __all__ = ["Instruction", "Operand", "Plan", "vectorise"]
 U, V = 0, 1
 PRE, BODY, REDUCE, POST = 0, 1, 2, 3
 Node = Any  # an int: a node; a float: a constant
-_REDUCERS = {"sum", "top", "rest", "prod", "norm", "take"}  # any number of operands, one result
+_SEVERAL = {"sum", "top", "rest", "prod", "norm", "take", "rowsum"}  # any number of operands, one result
 _TESTS = {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"}
 _COMMUTATIVE = {"add", "multiply", "maximum", "minimum", "equal", "not_equal"}
 
@@ -36,18 +36,33 @@ _COMMUTATIVE = {"add", "multiply", "maximum", "minimum", "equal", "not_equal"}
 class Operand:
     """Where an instruction finds an operand: slots of buffer U or V, one for each result (or each pair of a dot)."""
 
-    __slots__ = ("buffer", "index")
+    __slots__ = ("_index", "buffer", "slot")
 
     def __init__(self, buffer: int, index: Any) -> None:
         self.buffer = buffer
-        self.index = index
+        self.slot: int | None = None  # the only one, if `index` is a number: deep programs are made of these
+        self._index = index
+        if type(index) is int:
+            self.slot, self._index = index, None
+
+    @property
+    def index(self) -> Any:
+        """The slots as an array."""
+        if self._index is None:
+            self._index = np.array([self.slot])
+        return self._index
 
     def strides(self) -> tuple[int, ...] | None:
         """(start, stride of each axis) where the slots lie regularly, else None."""
-        index = self.index
+        if self.slot is not None:
+            return self.slot, 0
+        index = self._index
         start = int(index.flat[0])
         if index.size == 1:
-            return (start, *[0] * index.ndim)  # deep programs are made of these
+            return (start, *[0] * index.ndim)
+        if index.size == 2:
+            step = int(index.flat[1]) - start
+            return (start, *[step * (n > 1) for n in index.shape])
         steps = []
         expected: Any = np.int64(start)
         for axis, n in enumerate(index.shape):
@@ -469,12 +484,20 @@ class _Layout:
         if name in ("dot", "rowdot"):
             self._emit_dots(name, phase, members)
             return
-        if len(members) > 1:
+        if len(members) == 1:
+            if name not in _SEVERAL:  # the usual case of a deep program
+                i = members[0]
+                operands: list[Any] = [
+                    a if type(a) is float else Operand(self._buffer(a), self._place(a)) for a in nodes[i][1]
+                ]
+                self._store(name, phase, members, operands)
+                return
+        else:
             members.sort(key=lambda i: [rank(a) for a in nodes[i][1][:3] if type(a) is int])
         width = len(nodes[members[0]][1])
-        if name in ("sum", "rowsum") or name in _REDUCERS:
+        if name in _SEVERAL:
             lead = 1 if name == "take" else 0
-            operands: list[Any] = []
+            operands = []
             if lead:
                 operands.append(self._operand([nodes[i][1][0] for i in members], (len(members),)))
             table = [a for i in members for a in nodes[i][1][lead:]]
