@@ -193,11 +193,17 @@ class Value:
     @property
     def args(self) -> tuple[Any, ...]:
         """The operands, each a Value or, for a constant, a float."""
-        if self._row is None:
+        a = self._a
+        if a is None:
             return ()
-        if type(self._a) is tuple:
-            return self._a
-        return (self._a,) if self._b is None else (self._a, self._b)
+        if type(a) is tuple:
+            return a
+        b = self._b
+        if b is None:
+            return (a,)
+        if type(b) is float or isinstance(b, Value):
+            return (a, b)
+        return self._a  # another thread gave it a label just now, and put the operands into a tuple
 
     @property
     def is_leaf(self) -> bool:
