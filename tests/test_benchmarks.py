@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-BENCHMARKS = Path(__file__).parents[1] / "docs" / "benchmarks"
+ROOT = Path(__file__).parents[1]
+BENCHMARKS = ROOT / "docs" / "benchmarks"
 
 
 @pytest.fixture
@@ -118,3 +120,12 @@ def test_an_unknown_benchmark_is_refused_by_name():
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "no benchmark is named nonsense; there are: compile, engine" in done.stderr
+
+
+def test_figures_in_the_readme_are_those_of_the_last_results(module):
+    run = module("run")
+    results = (BENCHMARKS / "results.md").read_text(encoding="utf-8")
+    assert results == run.report(json.loads((BENCHMARKS / "results.json").read_text(encoding="utf-8")))
+    quoted = re.findall(r"\*\*[\d.,]+×\*\* \([^)]*\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert quoted
+    assert [ratio for ratio in quoted if ratio not in results] == []
