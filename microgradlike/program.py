@@ -183,9 +183,11 @@ class Tape:
         native: the names of operations that whoever runs the program knows; the others are replaced by
             their formulas. None: all.
         lower: other ways to write an operation, by name, which come before its row's formula.
-        strict: whether `defined(test, x)` is written. Without it, the result is nan wherever `test` is nan
+        strict: whether `defined(given, x)` is written, too. Without it, the result is nan wherever `given` is nan
             only because nan spreads; see compile/differentiate.py.
     """
+
+    given: Any = None  # the result of the operation whose rules are being written down
 
     def __init__(
         self,
@@ -216,7 +218,7 @@ class Tape:
     def _function(self, name: str) -> Callable[..., Any]:
         row, lower = TABLE[name], self._lower.get(name)
         if name == "defined" and not self._strict:
-            return lambda test, x: x
+            return self._defined
         if lower is not None:
             return lambda *xs: lower(self, *xs)
         formula = row.formula
@@ -224,6 +226,9 @@ class Tape:
             return lambda *xs: formula(self, *xs)
         step = self.step
         return lambda *xs: step(row, xs)
+
+    def _defined(self, test: Any, x: Any) -> Any:
+        return x if test is self.given else self.step(TABLE["defined"], (test, x))
 
     def record(self, name: str, *xs: Any) -> Any:
         """The operation `name` of slots and numbers."""
@@ -234,7 +239,7 @@ class Tape:
         args = tuple([x.index if type(x) is Slot else float(x) for x in xs])
         name = row.name
         key: tuple[Any, ...]
-        if float in map(type, args):
+        if not args or float in map(type, args):
             key = (name, *[a.hex() if type(a) is float else a for a in args])
             if int not in map(type, args):
                 function = getattr(floats, name, None)

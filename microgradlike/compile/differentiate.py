@@ -6,8 +6,8 @@ rule is linear in g.
 
 The fast program differs from the eager sweep in two ways that can only show as nan in the results, and whoever
 runs it then runs the exact one (`exact=True`) instead:
-an upstream of exactly 0 is not skipped (0·inf is nan, not 0), and `defined(test, x)` is x (test is then nan, and so is
-the value of the program or the upstream).
+an upstream of exactly 0 is not skipped (0·inf is nan, not 0), and `defined(z, x)` is x in the rules of an operation
+whose result is z (where z is nan, so is the value of the program, or the upstream).
 """
 
 from __future__ import annotations
@@ -80,6 +80,7 @@ def gradient_program(
             continue
         args = program.args[k]
         x = [values[a] if type(a) is int else a for a in args]
+        tape.given = values[node] if type(values[node]) is Slot else None
         for a, c in zip(args, program.rows[k].cotangents(tape, g, values[node], *x), strict=True):
             if c is None or type(a) is not int or not active[a] or (type(c) is float and c == 0.0):
                 continue
