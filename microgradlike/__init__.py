@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .anomaly import AnomalyError, detect_anomaly
 from .engine import GraphError, Value, compiled, no_grad, topological_order
@@ -22,10 +22,25 @@ from .functions import primitive
 from .ops import TABLE
 from .transforms import grad, gradients, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
+if TYPE_CHECKING:  # for type checkers only: what __getattr__ brings later (draw and compile are functions)
+    from . import datasets as datasets
+    from . import losses as losses
+    from . import models as models
+    from . import nn as nn
+    from . import ops as ops
+    from . import optim as optim
+    from . import plots as plots
+    from . import testing as testing
+    from .compile import compile
+    from .draw import Drawing as Drawing
+    from .draw import draw, label, rich_values, step_through
+    from .explain import explain
+    from .saving import load
+
 __version__ = "0.1.0"
 
 _LATER = {
-    "draw": "draw", "label": "draw", "step_through": "draw", "Drawing": "draw",
+    "draw": "draw", "label": "draw", "step_through": "draw", "rich_values": "draw", "Drawing": "draw",
     "compile": "compile",
     "explain": "explain",
     "load": "saving",
@@ -36,7 +51,7 @@ __all__ = [  # noqa: PLE0604  (grouped by what they are; the rest is the table's
     "Value", "compiled", "topological_order", "no_grad", "detect_anomaly", "AnomalyError", "GraphError",
     "grad", "value_and_grad", "gradients", "jacobian", "hessian", "jvp", "vjp", "hvp",
     "primitive", *(row.name for row in TABLE.values() if row.public),
-    "compile", "draw", "explain", "label", "load", "step_through",
+    "compile", "draw", "explain", "label", "load", "rich_values", "step_through",
 ]  # fmt: skip
 
 

@@ -481,9 +481,9 @@ def test_in_an_executed_notebook(tmp_path):
         "a, b = Value(2, label='a'), Value(3, label='b')\nJ = a * b; J.label = 'J'; J.backward()",
         "mg.draw(J)",
         "J",
-        "from microgradlike.draw import rich_values; rich_values(theme='dark')",
+        "mg.rich_values(theme='dark')",
         "J",
-        "rich_values(False)\nJ",
+        "mg.rich_values(False)\nJ",
         "mg.step_through(J)",
         "print(mg.draw(J))",
     ]
