@@ -23,10 +23,7 @@ last half ulp, or a corner, would cost more lines than it is worth:
 | --- | --- | --- |
 | sinh, cosh, asinh, atanh, log10 | 1.8 ulp | the C library's own |
 | tan′, sec2 | 1.9 | 1 + tan² doubles the error of tan; tan as a pair |
-| pow′ where x^(y−1) is out of range, but not y·x^(y−1) | 2.4 | the square of x^(y/2); ln x as a pair |
 | softmax′, σ′, φ | 1.7 | exp as a pair |
-| norm′ where ‖x‖ overflows or is subnormal | wrong | x/‖x‖ is taken as it is; one more norm per partial |
-| soft cross-entropy of logits more than 1.8e308 apart | inf | their difference overflows |
 | second derivatives | 10⁻¹⁴ of the larger of 1 and the result | the helper rows' rules, as plain formulas |
 """
 
@@ -301,6 +298,18 @@ def unit_component(x: float, y: float) -> float:
     return x / math.hypot(x, y)
 
 
+def unit_vector(xs: tuple[float, ...], norm: float) -> list[float]:
+    """xᵢ / ‖x‖ for every i, and 0 at the origin; scaled where the norm is subnormal (few bits) or overflows."""
+    if 1e-290 < norm < 1e300:
+        return [x / norm for x in xs]
+    if norm == 0.0 or not all(x - x == 0.0 for x in xs):
+        return [x / norm if norm else 0.0 for x in xs]
+    k = -frexp(max(map(fabs, xs)))[1]
+    ys = [ldexp(x, k) for x in xs]
+    norm = math.hypot(*ys)
+    return [y / norm for y in ys]
+
+
 def power(x: float, y: float) -> float:
     """x to the power y; `math.pow` with the results of IEEE 754 where it raises."""
     try:
@@ -322,6 +331,15 @@ def square_times(c: float, root: float) -> float:
     return scaled(times(c, *two_product(m, m)), 2 * k + j)
 
 
+def power_in_digits(x: float, y: float, less: float, factor: float | None) -> float:
+    """factor·x^(y − less), x > 0, where the power leaves the range but the product need not; None stands for ln x."""
+    from decimal import Decimal
+
+    with digits(40):
+        log_x = Decimal(x).ln()
+        return float(((Decimal(y) - Decimal(less)) * log_x).exp() * (log_x if factor is None else Decimal(factor)))
+
+
 def pow_slope(x: float, y: float) -> float:
     """y·x^(y−1), and 0 where y is 0.
 
@@ -336,10 +354,10 @@ def pow_slope(x: float, y: float) -> float:
     z, d = two_sum(y, -1.0)
     p = power(a, z)
     slope = y * p
-    if 0.0 < a < inf:
+    if 0.0 < a < inf and a != 1.0:
         if not (NORMAL < p < inf and NORMAL < fabs(slope) < inf):
-            slope = square_times(y, power(a, 0.5 * z))
-        if d and slope and slope - slope == 0.0:
+            slope = power_in_digits(a, y, 1.0, y)
+        elif d:
             slope += slope * (d * math.log(a))
     return -slope if copysign(1.0, x) < 0.0 and math.fmod(y, 2.0) == 0.0 else slope
 
@@ -353,7 +371,7 @@ def pow_log(x: float, y: float) -> float:
     slope = p * log_x
     if (NORMAL < p < inf and NORMAL < fabs(slope) < inf) or log_x == 0.0:
         return slope
-    return square_times(log_x, power(x, 0.5 * y))
+    return power_in_digits(x, y, 0.0, None)
 
 
 # ── trigonometry ────────────────────────────────────────────────────────────────────────────────
@@ -1018,6 +1036,14 @@ def mean_squared_error(*xs: float) -> float:
     return ratio(sum((whole(p) - whole(t)) ** 2 for p, t in zip(predictions, targets, strict=True)), n << 2 * UNIT)
 
 
+def difference_over(p: float, t: float, n: float) -> float:
+    """(p − t) / n, also where p − t overflows."""
+    d = p - t
+    if d - d == 0.0 or p - p != 0.0 or t - t != 0.0:
+        return d / n
+    return (0.5 * p - 0.5 * t) / (0.5 * n)
+
+
 def half_squared_error(p: float, t: float) -> float:
     """½·(p − t)², the difference as a pair."""
     d, d2 = two_sum(p, -t)
@@ -1156,7 +1182,12 @@ def log_softmax(index: float, *xs: float) -> float:
 def soft_cross_entropy(*xs: float) -> float:
     """−Σ target·ln softmax(logits)."""
     logits, targets = halves(xs)
-    return dot(*[0.0 if q == 0.0 else cross_entropy(float(i), *logits) for i, q in enumerate(targets)], *targets)
+    lost = [0.0 if q == 0.0 else cross_entropy(float(i), *logits) for i, q in enumerate(targets)]
+    if inf in lost and all(x - x == 0.0 for x in xs):  # logits too far apart for a difference: half of each will do
+        largest = 0.5 * max(logits)
+        halved = [largest - 0.5 * x if e == inf else 0.5 * e for x, e in zip(logits, lost, strict=True)]
+        return 2.0 * dot(*halved, *targets)
+    return dot(*lost, *targets)
 
 
 def softmax_minus(index: float, *xs: float) -> float:
@@ -1174,19 +1205,17 @@ def softmax_minus(index: float, *xs: float) -> float:
     y, y2 = targets[k] if small else without(k, targets)
     a, a2 = product(*quotient(*share, *w.total), *add_up(targets))
     g, g2 = two_sum(a, -y)
-    if fabs(g) > 0.5 * fabs(a) or a == 0.0:
+    if fabs(g) > fabs(a) or y == 0.0 or a == 0.0:
         g += g2 + a2 - y2
         return g if small else -g
     from decimal import Decimal
 
     places, exact, whole_weight = exact_weights_of(xs)
     with digits(places):
-        wanted = sum(map(Decimal, ys), Decimal(0))
-        factor = wanted / whole_weight
-        target = Decimal(ys[k])
-        if small:
-            return float(exact[k] * factor - target)
-        return float((wanted - target) - (whole_weight - exact[k]) * factor)
+        kept = [k] if small else [i for i in range(len(ys)) if i != k]  # (for one or two k at most that is all but one)
+        weighed = sum([exact[i] for i in kept], Decimal(0)) * sum(map(Decimal, ys), Decimal(0))
+        difference = float((weighed - sum([Decimal(ys[i]) for i in kept], Decimal(0)) * whole_weight) / whole_weight)
+        return difference if small else -difference
 
 
 @lru_cache(maxsize=1)

@@ -291,7 +291,8 @@ softmax_minus = accurate.softmax_minus
 
 
 # ── all elements of a list at once, in time that grows as the list does (see ops._nth) ─────────────────
-products_of_others = accurate.products_of_others
+products_of_others, unit_vector = accurate.products_of_others, accurate.unit_vector
+difference_over = accurate.difference_over
 
 
 def nth(name: str, xs: tuple[float, ...], *head: float) -> Callable[[float], float]:

@@ -178,6 +178,17 @@ def _products_of_others(m: Any, xs: Sequence[Any]) -> Sequence[Any]:
     return own(xs) if own is not None else [m.prod(*xs[:i], *xs[i + 1 :]) for i in range(len(xs))]
 
 
+def _unit_vector(m: Any, xs: Sequence[Any], norm: Any) -> Sequence[Any]:
+    own = getattr(m, "unit_vector", None)
+    return own(xs, norm) if own is not None else [m.fraction(x, norm) for x in xs]
+
+
+def _mean_differences(m: Any, ps: Sequence[Any], ts: Sequence[Any]) -> Sequence[Any]:
+    """2·(p − t)/n for each of the n pairs."""
+    difference_over = getattr(m, "difference_over", None) or (lambda p, t, n: m.divide(p - t, n))
+    return [difference_over(p, t, 0.5 * len(ps)) for p, t in zip(ps, ts, strict=True)]
+
+
 # fmt: off
 # ruff: noqa: B023, E501  (one row is one thought; the columns are easier to compare than to wrap; _at calls at once)
 
@@ -201,7 +212,7 @@ op("divide",   lambda m, g, z, x, y: g * m.reciprocal(y),
 op("reciprocal", lambda m, g, z, x: -(g * m.over_square(1.0, x)),
    formula=lambda m, x: m.divide(1.0, x), write="1/{}", symbol="1/x", domain=(POSITIVE,), trouble=(0.0,), doc="1 / x")
 op("remainder", lambda m, g, z, x, y: g,
-                lambda m, g, z, x, y: -(g * m.round(m.divide(x - z, y))),
+                lambda m, g, z, x, y: -(g * m.round(m.divide(x, y) - m.divide(z, y))),
    formula=lambda m, x, y: x - y * m.floor(m.divide(x, y)), write="{} mod {}", symbol="mod", domain=(REAL, POSITIVE),
    kinks="at multiples of y: the derivative of the branch that the value is on", doc="x − y·⌊x / y⌋, with the sign of y as in Python.")
 op("pow",      lambda m, g, z, x, y: g * m.pow_slope(x, y),
@@ -323,7 +334,7 @@ op("mean",     pullback=lambda m, g, z, *xs: [m.divide(g, float(len(xs))) for _ 
    formula=lambda m, *xs: m.divide(m.sum(*xs), float(len(xs))), symbol="mean", parameters=("*xs",), doc="(x₁ + … + xₙ) / n")
 op("dot",      pullback=lambda m, g, z, *xs: [g * w for part in reversed(_halves(xs)) for w in part],
    write=lambda *xs: " + ".join(f"{x}·{y}" for x, y in zip(*_halves(xs), strict=True)), symbol="·", parameters=("*xs", "*ys"), doc="x₁y₁ + … + xₙyₙ")
-op("norm",     pullback=lambda m, g, z, *xs: [g * m.fraction(x, z) for x in xs],
+op("norm",     pullback=lambda m, g, z, *xs: [g * x for x in _unit_vector(m, xs, z)],
    formula=lambda m, *xs: m.sqrt(m.sum(*[x * x for x in xs])), write=lambda *xs: f"‖{_listed(*xs)}‖", symbol="‖x‖", parameters=("*xs",), domain=(POSITIVE,), trouble=(0.0,), kinks="0 at the origin", doc="√(x₁² + … + xₙ²), without overflow.")
 op("logsumexp", pullback=lambda m, g, z, *xs: [g * softmax(float(i)) for softmax in [_nth(m, "softmax", xs)] for i in range(len(xs))],
    symbol="ln Σ eˣ", parameters=("*xs",), trouble=(0.0,), doc="ln(eˣ¹ + … + eˣⁿ), without overflow.")
@@ -339,7 +350,7 @@ loss = partial(op, loss=True)
 loss("half_squared_error", lambda m, g, z, p, t: g * (p - t),
                            lambda m, g, z, p, t: -(g * (p - t)),
    formula=lambda m, p, t: 0.5 * m.square(p - t), parameters=("prediction", "target"), write="½({} − {})²", symbol="½(p−t)²", doc="½·(prediction − target)²")
-loss("mean_squared_error", pullback=lambda m, g, z, *xs: [m.divide(sign * (g * (p - t)), 0.25 * len(xs)) for sign in (1.0, -1.0) for p, t in zip(*_halves(xs), strict=True)],
+loss("mean_squared_error", pullback=lambda m, g, z, *xs: [sign * (g * d) for slopes in [_mean_differences(m, *_halves(xs))] for sign in (1.0, -1.0) for d in slopes],
    formula=lambda m, *xs: m.mean(*[m.square(p - t) for p, t in zip(*_halves(xs), strict=True)]), parameters=("*predictions", "*targets"), symbol="MSE", doc="Mean of (prediction − target)².")
 loss("binary_cross_entropy", lambda m, g, z, p, y: g * m.defined(z, m.binary_cross_entropy_slope(p, y)),
                              lambda m, g, z, p, y: -(g * m.defined(z, m.logit(p))),
