@@ -1,8 +1,9 @@
 """Learning pictures (matplotlib): activations, cost surfaces, paths of optimisers, loss curves, boundaries, confusion.
 
-Every function returns a `matplotlib.figure.Figure` (`figure.savefig("name.png")`); no window is opened and no global
-state of matplotlib is touched. What a picture shows is computed by functions of its own, with the package's losses,
-derivatives and optimisers. For pictures of the graph itself, see `microgradlike.draw`.
+Every function returns a `matplotlib.figure.Figure` (`figure.savefig("name.png")`), which a notebook shows as the result
+of a cell; no window is opened and no global state of matplotlib is touched. What a picture shows is computed by
+functions of its own, with the package's losses, derivatives and optimisers. For pictures of the graph itself, see
+`microgradlike.draw`.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def _figure(
     if ax is not None:
         return ax.figure, ax
     try:
-        from matplotlib.figure import Figure
+        from .figure import Figure
     except ImportError:
         raise ImportError('pictures of learning need matplotlib: pip install "microgradlike[plots]"') from None
     figure = Figure(figsize=(width * columns, height), layout="constrained")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from helpers import run
 
 import microgradlike as mg
 from microgradlike import datasets, losses, optim, plots
@@ -47,6 +48,17 @@ def test_an_activation_and_its_derivative(name):
         assert derivative == mg.grad(getattr(mg, name))(x)
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert labels == (["σ(z)", "σ′(z)"] if name == "sigmoid" else [f"{name}(z)", f"{name}′(z)"])
+
+
+def test_a_notebook_shows_a_figure_without_pyplot():
+    """IPython's own formatters find a PNG, and pyplot, which keeps global state, is not imported for it."""
+    pytest.importorskip("IPython", reason="the formatters are IPython's")
+    code = (
+        "import sys; from IPython.core.formatters import DisplayFormatter; from microgradlike import plots;"
+        "shown, _ = DisplayFormatter().format(plots.activation());"
+        "print(sorted(shown), shown['image/png'][:4], 'matplotlib.pyplot' in sys.modules)"
+    )
+    assert run(code).strip() == r"['image/png', 'text/plain'] b'\x89PNG' False"
 
 
 def test_the_derivative_of_sigmoid_is_at_most_a_quarter():
