@@ -24,6 +24,7 @@ last half ulp, or a corner, would cost more lines than it is worth:
 | sinh, cosh, asinh, atanh, log10 | 1.8 ulp | the C library's own |
 | tan′, sec2 | 1.9 | 1 + tan² doubles the error of tan; tan as a pair |
 | softmax′, σ′, φ | 1.7 | exp as a pair |
+| norm′ in compiled programs and second derivatives where ‖x‖ overflows or is subnormal | wrong | x/‖x‖ as it is |
 | second derivatives | 10⁻¹⁴ of the larger of 1 and the result | the helper rows' rules, as plain formulas |
 """
 
@@ -300,7 +301,7 @@ def unit_component(x: float, y: float) -> float:
 
 def unit_vector(xs: tuple[float, ...], norm: float) -> list[float]:
     """xᵢ / ‖x‖ for every i, and 0 at the origin; scaled where the norm is subnormal (few bits) or overflows."""
-    if 1e-290 < norm < 1e300:
+    if NORMAL <= norm < inf:
         return [x / norm for x in xs]
     if norm == 0.0 or not all(x - x == 0.0 for x in xs):
         return [x / norm if norm else 0.0 for x in xs]
@@ -1040,8 +1041,8 @@ def difference_over(p: float, t: float, n: float) -> float:
     """(p − t) / n, also where p − t overflows."""
     d = p - t
     if d - d == 0.0 or p - p != 0.0 or t - t != 0.0:
-        return d / n
-    return (0.5 * p - 0.5 * t) / (0.5 * n)
+        return divide(d, n)
+    return divide(0.5 * p - 0.5 * t, 0.5 * n)
 
 
 def half_squared_error(p: float, t: float) -> float:

@@ -18,7 +18,7 @@ from math import copysign, fabs, inf, nan
 from . import accurate
 
 # ── arithmetic ──────────────────────────────────────────────────────────────────────────────────
-divide, over_square = accurate.divide, accurate.over_square
+divide, over_square, difference_over = accurate.divide, accurate.over_square, accurate.difference_over
 pow, pow_slope, pow_log = accurate.power, accurate.pow_slope, accurate.pow_log
 cbrt, cbrt_slope = accurate.cbrt, accurate.cbrt_slope
 
@@ -292,7 +292,6 @@ softmax_minus = accurate.softmax_minus
 
 # ── all elements of a list at once, in time that grows as the list does (see ops._nth) ─────────────────
 products_of_others, unit_vector = accurate.products_of_others, accurate.unit_vector
-difference_over = accurate.difference_over
 
 
 def nth(name: str, xs: tuple[float, ...], *head: float) -> Callable[[float], float]:

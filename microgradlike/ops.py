@@ -183,12 +183,6 @@ def _unit_vector(m: Any, xs: Sequence[Any], norm: Any) -> Sequence[Any]:
     return own(xs, norm) if own is not None else [m.fraction(x, norm) for x in xs]
 
 
-def _mean_differences(m: Any, ps: Sequence[Any], ts: Sequence[Any]) -> Sequence[Any]:
-    """2·(p − t)/n for each of the n pairs."""
-    difference_over = getattr(m, "difference_over", None) or (lambda p, t, n: m.divide(p - t, n))
-    return [difference_over(p, t, 0.5 * len(ps)) for p, t in zip(ps, ts, strict=True)]
-
-
 # fmt: off
 # ruff: noqa: B023, E501  (one row is one thought; the columns are easier to compare than to wrap; _at calls at once)
 
@@ -350,7 +344,7 @@ loss = partial(op, loss=True)
 loss("half_squared_error", lambda m, g, z, p, t: g * (p - t),
                            lambda m, g, z, p, t: -(g * (p - t)),
    formula=lambda m, p, t: 0.5 * m.square(p - t), parameters=("prediction", "target"), write="½({} − {})²", symbol="½(p−t)²", doc="½·(prediction − target)²")
-loss("mean_squared_error", pullback=lambda m, g, z, *xs: [sign * (g * d) for slopes in [_mean_differences(m, *_halves(xs))] for sign in (1.0, -1.0) for d in slopes],
+loss("mean_squared_error", pullback=lambda m, g, z, *xs: [sign * (g * m.difference_over(p, t, 0.25 * len(xs))) for sign in (1.0, -1.0) for p, t in zip(*_halves(xs), strict=True)],
    formula=lambda m, *xs: m.mean(*[m.square(p - t) for p, t in zip(*_halves(xs), strict=True)]), parameters=("*predictions", "*targets"), symbol="MSE", doc="Mean of (prediction − target)².")
 loss("binary_cross_entropy", lambda m, g, z, p, y: g * m.defined(z, m.binary_cross_entropy_slope(p, y)),
                              lambda m, g, z, p, y: -(g * m.defined(z, m.logit(p))),
@@ -384,6 +378,10 @@ def _subscript(index: str) -> str:
 helper("over_square", lambda m, g, z, x, y: g * m.over_square(1.0, y),
                       lambda m, g, z, x, y: g * (-2.0 * m.divide(z, y)),
    formula=lambda m, x, y: m.divide(m.divide(x, y), y), write="{}/{}²", domain=(REAL, POSITIVE), trouble=(0.0,), doc="x / y²")
+helper("difference_over", lambda m, g, z, x, y, n: g * m.reciprocal(n),
+                          lambda m, g, z, x, y, n: -(g * m.reciprocal(n)),
+                          lambda m, g, z, x, y, n: -(g * m.divide(z, n)),
+   formula=lambda m, x, y, n: m.divide(x - y, n), write="({} − {})/{}", parameters=("x", "y", "n"), domain=(REAL, REAL, POSITIVE), doc="(x − y) / n, also where the difference overflows.")
 helper("pow_slope", lambda m, g, z, x, y: g * (y * m.pow_slope(x, y - 1.0)),
                     lambda m, g, z, x, y: g * (m.pow(x, y - 1.0) + y * m.pow_log(x, y - 1.0)),
    formula=lambda m, x, y: m.where(m.equal(y, 0.0), 0.0, y * m.pow(x, y - 1.0)), write="∂({} ^ {})", domain=(POSITIVE, REAL), doc="y·x^(y−1), and 0 where y is 0.")
