@@ -893,46 +893,48 @@ def _sort(roots: list) -> list:  # type: ignore[type-arg]
     stack: list = []  # type: ignore[type-arg]
     node: Value
     x: Value
-    y: Value
     for root in roots:
         node = root
         while True:
             if node._mark != placed:
-                a = node._a
-                if a is None:
-                    if node._epoch > newest:
-                        newest = node._epoch
-                else:
-                    if node._mark != -placed:
-                        node._mark = -placed
-                        if type(a) is tuple:
-                            stack.append(node)
-                            for operand in reversed(a):
-                                if type(operand) is not float:
-                                    x = operand
-                                    if x._mark != placed:
-                                        stack.append(x)
-                            node = stack.pop()
-                            continue
-                        b = node._b
+                if node._mark != -placed:
+                    node._mark = -placed
+                    a = node._a
+                    if type(a) is tuple:
+                        stack.append(node)
+                        for b in reversed(a):
+                            if type(b) is not float:
+                                x = b
+                                if x._mark != placed:
+                                    stack.append(x)
+                        node = stack.pop()
+                        continue
+                    if a is None:
+                        if node._epoch > newest:
+                            newest = node._epoch
+                    else:
                         if type(a) is not float:
                             x = a
                             if x._mark != placed:
                                 stack.append(node)
+                                b = node._b
                                 if b is not None and type(b) is not float:
-                                    y = b
-                                    if y._mark != placed:
-                                        stack.append(y)
+                                    node = b
+                                    if node._mark != placed:
+                                        stack.append(node)
                                 node = x
                                 continue
+                        b = node._b
                         if b is not None and type(b) is not float:
                             x = b
                             if x._mark != placed:
                                 stack.append(node)
                                 node = x
                                 continue
-                    if node._epoch < oldest:
-                        oldest = node._epoch
+                        if node._epoch < oldest:
+                            oldest = node._epoch
+                elif node._epoch < oldest:
+                    oldest = node._epoch
                 node._mark = placed
                 node._cot = 0.0
                 order.append(node)
