@@ -73,3 +73,45 @@ def test_a_folder_that_cannot_be_written(tmp_path, capsys):
 def test_version(capsys):
     assert main(["version"]) == 0
     assert "engine" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("arguments", "shown"), [(["microgradlike"], "usage"), (["microgradlike", "version"], "0.")])
+def test_the_arguments_are_those_of_the_command_line(arguments, shown, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", arguments)
+    status = main()
+    told = capsys.readouterr()
+    assert (status, shown in told.out, shown in told.err) == (
+        (2, False, True) if shown == "usage" else (0, True, False)
+    )
+
+
+def test_an_interrupt_ends_the_tour_without_a_traceback(tmp_path, monkeypatch, capsys):
+    def interrupted(folder):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tour, "tour", interrupted)
+    assert main(["tour", str(tmp_path)]) == 130
+    assert capsys.readouterr().err == "\ninterrupted\n"
+
+
+def test_without_optional_libraries_the_tour_says_what_it_leaves_out(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for name in [name for name in sys.modules if name.startswith(("sklearn.", "matplotlib.", "microgradlike.figure"))]:
+        monkeypatch.setitem(sys.modules, name, None)
+    tour.more_models()
+    assert tour.learning_pictures(tmp_path) == []
+    out = capsys.readouterr().out
+    assert 'left out: datasets.breast_cancer comes with scikit-learn: pip install "microgradlike[models]"' in out
+    assert 'no pictures of learning: pictures of learning need matplotlib: pip install "microgradlike[plots]"' in out
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_is_a_bar_in_a_terminal_and_five_lines_in_a_file(terminal, monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    for done in range(1, 61):
+        tour.progress(done, 60, 1.0 / done)
+    out = capsys.readouterr().out
+    assert out.count("\n") == (1 if terminal else 5)
+    assert (out.count("\r"), "█" * 24 in out) == ((60, True) if terminal else (0, False))
+    assert out.endswith("loss 0.0167\n")

@@ -260,23 +260,26 @@ class PythonRunner:
         if self._long:
             total, sums = 0.0, [0.0] * len(parameters)
             for row in rows:
-                value, gradients = interpreted(self.program, self.inputs, [*row, *parameters])
+                value, sums = interpreted(self.program, self.inputs, [*row, *parameters], sums)
                 total += value
-                sums = [s + d for s, d in zip(sums, gradients, strict=True)]
         else:
             total, sums = self._function("gradient")(parameters, rows)
         m = float(len(rows))
         return total / m, [s / m for s in sums]
 
 
-def interpreted(program: Program, inputs: int, numbers: list[float]) -> tuple[float, list[float]]:
-    """Output 0 and its gradients at one row, by running the table's rules on floats, without generated source."""
+def interpreted(program: Program, inputs: int, numbers: list[float], sums: list[float]) -> tuple[float, list[float]]:
+    """Output 0 at one row, and `sums` plus its gradients, by running the table's rules on floats.
+
+    The sums go on where the rows before left them, as in generated source: the same order, the same bits.
+    """
     slots = program.slots(floats, numbers)
     root, first = program.outputs[0], program.inputs
     cotangents = [0.0] * len(slots)
     if type(root) is not int:
-        return root, [0.0] * (first - inputs)
-    cotangents[root] = 1.0
+        return root, sums
+    cotangents[inputs:first] = sums
+    cotangents[root] += 1.0
     for k in range(root - first, -1, -1):
         g = cotangents[first + k]
         if g == 0.0:
