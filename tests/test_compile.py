@@ -278,6 +278,16 @@ def test_endless_branches_are_an_error():
         step.map([float(k) for k in range(100)])
 
 
+def test_a_number_frozen_by_detaching_is_reported():
+    w = Value(2.0)
+    step = mg.compile(lambda x: (w * x).detach() * w)
+    with pytest.warns(RecordingWarning, match="makes a new leaf of what it computed"):
+        step(1.0)
+    assert (
+        mg.compile(lambda x: (Value(3.0) + x) * w)(1.0) == 8.0
+    )  # a leaf of its own is a constant, and nothing to report
+
+
 def test_reading_data_is_reported():
     step = mg.compile(lambda x: x * x.data, backend="python")
     with pytest.warns(RecordingWarning, match=r"reads \.data \(at .*test_compile\.py"):

@@ -400,6 +400,25 @@ def test_numpy_export():
     )
 
 
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_numpy_exports_every_row(row):
+    record = getattr(values, row.name)
+    function = {1: lambda a: record(a), 2: lambda a, b: record(a, b), 3: lambda a, b, c: record(a, b, c)}[row.arity]
+    domain = [row.domain[min(i, len(row.domain) - 1)] for i in range(row.arity)]
+    point = [min(max(0.6 + 0.1 * i, low), high) for i, (low, high) in enumerate(domain)]
+    exported = mg.compile(function, backend="python").record(*point).to(np)
+    assert float(exported([], *point)) == pytest.approx(row.on(floats)(*point), rel=1e-13)
+
+
+def test_array_api_export():
+    xp = pytest.importorskip("array_api_strict", reason="exports to an Array API namespace")
+    step, rows, _, _, theta = exported_example()
+    f = step.to(xp)
+    found = [f(xp.asarray(theta), *row) for row in zip(*rows, strict=True)]
+    assert all(type(x) is type(xp.asarray(0.0)) for x in found)
+    assert [float(x) for x in found] == pytest.approx(step.map(*rows).tolist(), rel=1e-13)
+
+
 def test_torch_export():
     torch = pytest.importorskip("torch", reason="exports to PyTorch")
     step, rows, value, gradient, theta = exported_example()
@@ -440,6 +459,12 @@ def test_jax_export_sharded_over_eight_devices():
     code = SHARDED.format(tests=os.path.dirname(__file__))
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_export_refuses_what_is_no_namespace():
+    step = exported_example()[0]
+    with pytest.raises(TypeError, match="library must be an Array API namespace"):
+        step.to(math)
 
 
 def test_export_refuses():

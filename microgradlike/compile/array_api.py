@@ -1,4 +1,4 @@
-"""The program as a plain function in another library: JAX, PyTorch or NumPy (`step.to("jax")`).
+"""The program as a function of JAX, PyTorch, NumPy or any Array API namespace: `step.to("jax")`, `step.to(xp)`.
 
 The vectoriser's instructions are written with gathers, elementwise operations, sums and matrix products; the library
 differentiates, compiles, batches and shards them with its own means.
@@ -8,15 +8,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, ClassVar
 
+from ..ops import TABLE
 from ..program import Program
 from .differentiate import forward_program
+from .lowering import LOWERED
 from .vectorise import Instruction, Plan, vectorise
 
 __all__ = ["exported"]
 
 _INSTALL = {"jax": "jax", "torch": "torch", "numpy": "numpy"}
+# Operations that have a formula, and are better left to the library.
+_BETTER = {
+    "sqrt", "cbrt", "square", "reciprocal", "hypot", "maximum", "minimum", "relu", "sign", "log2", "log10", "norm",
+    "defined", "add", "subtract", "multiply", "negative", "positive", "remainder", "top", "rest",
+}  # fmt: skip
+_FORMULA = ("pow_slope",)  # which lowering.py would leave to a backend
 
 
 def exported(step: Any, library: str) -> Callable[..., Any]:
@@ -30,7 +39,7 @@ def exported(step: Any, library: str) -> Callable[..., Any]:
     program = recording.program
     results = recording.results
     program = Program(program.inputs, program.rows, program.args, program.outputs[:results], program.names)
-    lowered = forward_program(program, m.native)
+    lowered = forward_program(program, m.native, {k: v for k, v in LOWERED.items() if k not in _FORMULA})
     plan = vectorise(lowered, 0, True)
     # With no batched inputs, inputs of the program count as parameters of the plan: arguments first, then parameters.
     steps = _steps(plan, m)
@@ -84,9 +93,7 @@ class _Library:
 
     def __init__(self, xp: Any) -> None:
         self.xp = xp
-        from .numpy_functions import NATIVE
-
-        self.native = NATIVE
+        self.native = {name for name, row in TABLE.items() if row.formula is None or name in _BETTER} - {"logsumexp"}
 
     def operation(self, name: str) -> Callable[..., Any]:
         own = getattr(self, "_" + name.replace(" ", "_"), None)
@@ -212,6 +219,105 @@ class _Numpy(_Library):
         return self.xp.vectorize(math.erfc, otypes=[float])(x)
 
 
+class _Standard(_Library):
+    """What the array API standard promises (2022.12, data-apis.org/array-api), and nothing else."""
+
+    names: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, xp: Any) -> None:
+        super().__init__(xp)
+        self.native -= {"cbrt", "hypot"}
+
+    def operation(self, name: str) -> Callable[..., Any]:
+        try:
+            return super().operation(name)
+        except AttributeError:
+            raise TypeError(
+                f"{self.xp.__name__} has no {name}, which this program needs: export to jax or torch"
+            ) from None
+
+    def array(self, x: Any) -> Any:
+        own = getattr(x, "__array_namespace__", None)
+        if own is not None and own() is self.xp:
+            return x
+        return self.xp.asarray(x.tolist() if hasattr(x, "tolist") else x, dtype=self.xp.float64)
+
+    def joined(self, parts: list[Any]) -> Any:
+        return self.xp.concat(parts)
+
+    def gather(self, index: Any) -> Callable[[Any], Any]:
+        where, shape = self.xp.asarray(index.ravel().tolist(), dtype=self.xp.int64), index.shape
+        return lambda u: self.xp.reshape(self.xp.take(u, where, axis=0), shape)
+
+    def put(self, u: Any, start: int, stop: int, x: Any) -> Any:
+        return self.joined([u[:start], self.xp.broadcast_to(self.array(x), (stop - start,)), u[stop:]])
+
+    def start(self, plan: Plan, numbers: Any) -> Any:
+        slots, fixed = plan.constants
+        all_of_it = self.joined([numbers, self.xp.asarray([*fixed.tolist(), 0.0], dtype=numbers.dtype)])
+        place = [all_of_it.shape[0] - 1] * plan.shared
+        for i, slot in enumerate([*plan.parameters.tolist(), *slots.tolist()]):
+            place[slot] = i
+        return self.xp.take(all_of_it, self.xp.asarray(place, dtype=self.xp.int64), axis=0)
+
+    def dot(self, a: Any, b: Any) -> Any:
+        return self.xp.reshape(self.xp.matmul(b, self.xp.matrix_transpose(a)), (-1,))
+
+    def chosen(self, k: Any, table: Any) -> Any:
+        xp = self.xp
+        rows, columns = table.shape
+        which = xp.astype(self.array(k), xp.int64)
+        which = xp.where(which < 0, which + columns, which)
+        return xp.take(xp.reshape(table, (-1,)), xp.arange(rows) * columns + which, axis=0)
+
+    def _sum(self, x: Any) -> Any:
+        return self.xp.sum(x, axis=1)
+
+    def _prod(self, x: Any) -> Any:
+        return self.xp.prod(x, axis=1)
+
+    def _norm(self, x: Any) -> Any:
+        return self.xp.sqrt(self.xp.sum(x * x, axis=1))
+
+    def _top(self, x: Any) -> Any:
+        return self.xp.max(x, axis=1)
+
+    def _rest(self, x: Any) -> Any:
+        xp = self.xp
+        e = xp.exp(x - xp.max(x, axis=1, keepdims=True))
+        first = xp.arange(x.shape[1])[None, :] == xp.argmax(x, axis=1, keepdims=True)
+        return xp.sum(xp.where(first, xp.zeros_like(e), e), axis=1)
+
+    def _maximum(self, x: Any, y: Any) -> Any:
+        x, y = self.array(x), self.array(y)
+        return self.xp.where(x >= y, x, self.xp.where(x == x, y, x))
+
+    def _minimum(self, x: Any, y: Any) -> Any:
+        x, y = self.array(x), self.array(y)
+        return self.xp.where(x <= y, x, self.xp.where(x == x, y, x))
+
+    def _test(self, found: Any) -> Any:
+        return self.xp.astype(found, self.xp.float64)
+
+    def _less(self, a: Any, b: Any) -> Any:
+        return self._test(self.array(a) < self.array(b))
+
+    def _less_equal(self, a: Any, b: Any) -> Any:
+        return self._test(self.array(a) <= self.array(b))
+
+    def _greater(self, a: Any, b: Any) -> Any:
+        return self._test(self.array(a) > self.array(b))
+
+    def _greater_equal(self, a: Any, b: Any) -> Any:
+        return self._test(self.array(a) >= self.array(b))
+
+    def _equal(self, a: Any, b: Any) -> Any:
+        return self._test(self.array(a) == self.array(b))
+
+    def _not_equal(self, a: Any, b: Any) -> Any:
+        return self._test(self.array(a) != self.array(b))
+
+
 class _Torch(_Library):
     names: ClassVar[dict[str, str]] = {"round": "round", "abs": "abs"}
 
@@ -283,8 +389,18 @@ def _leaves(x: Any, leaves: list[Any]) -> None:
 
 
 def _namespace(library: Any) -> Any:
-    if library not in _INSTALL:
-        raise ValueError(f"library must be one of {', '.join(map(repr, _INSTALL))}, not {library!r}")
+    if isinstance(library, ModuleType):
+        root = library.__name__.partition(".")[0]
+        if root not in _INSTALL:
+            if not hasattr(library, "__array_api_version__"):
+                raise TypeError(
+                    f"library must be an Array API namespace (array_api_strict, say), not {library.__name__}"
+                )
+            return _Standard(library)
+        library = root
+    if not isinstance(library, str) or library not in _INSTALL:
+        names = ", ".join(map(repr, _INSTALL))
+        raise ValueError(f"library must be one of {names}, or the module of an Array API namespace, not {library!r}")
     from importlib.util import find_spec
 
     for needed in ("numpy", library):

@@ -266,11 +266,11 @@ class Compiled:
         _add_gradients(self.parameters, gradient)
         return value
 
-    def to(self, library: str) -> Any:
+    def to(self, library: Any) -> Any:
         """The program as a plain function of another library: `f(parameters, *arguments)` for one example.
 
         Args:
-            library: "jax", "torch" or "numpy"; or an Array API namespace.
+            library: "jax", "torch" or "numpy"; or the module of an Array API namespace (`array_api_strict`, say).
 
         Returns:
             A function `f(theta, *arguments)` for one example. `theta` is one vector with a number for each of
@@ -281,6 +281,7 @@ class Compiled:
 
         Raises:
             RuntimeError: nothing is recorded yet: call it once, or use `record(...)`.
+            TypeError: the function branches in Python on a Value, or the module is no Array API namespace.
         """
         from .array_api import exported
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..engine import Value, number
 
-__all__ = ["Rows", "Signature", "build", "flatten", "plain_rows", "rows_of"]
+__all__ = ["Rows", "Signature", "build", "described", "flatten", "plain_rows", "rows_of"]
 
 # The shape of an argument: None for a number; a tuple of ints for an array or regular nested lists;
 # (kind, children) for what is irregular, and (dict, keys, children).
@@ -45,6 +45,8 @@ def flatten(x: Any, leaves: list[Any], name: str, values: bool = False) -> Signa
         leaves.append(number(x))
     except TypeError as error:
         raise TypeError(f"{name} {error}") from None
+    except OverflowError as error:
+        raise OverflowError(f"{name} {error}") from None
     return None
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from ..engine import Value, recording
 from ..ops import TABLE
 from ..program import Program, trace
-from .inputs import Signature, build, flatten
+from .inputs import Signature, build, described, flatten
 
 __all__ = ["BranchError", "Recording", "RecordingWarning", "record", "recorded_graph", "uncollected"]
 
@@ -72,6 +72,7 @@ class Recording:
         self.guards = guards
         self.work = sum(map(len, program.args))
         self.limits = _index_limits(program, inputs)
+        self.frozen = False  # whether it made leaves of its own, which became constants
         self.selecting = sorted(self.limits.items())
         self.runners: dict[str, Any] = {}
         self.where: tuple[int, list[int] | None] = (-1, None)  # among so many parameters, where its own are
@@ -148,7 +149,15 @@ def record(function: Callable[..., Any], signature: Sequence[Signature], numbers
     if first.program.key != again.program.key or [*map(id, first.parameters)] != [*map(id, again.parameters)]:
         raise RuntimeError(
             f"{name} recorded two different programs for the same arguments: it depends on chance, or on something "
-            "that changes outside of it. Pass what varies as an argument"
+            "that changes outside of it (pass what varies as an argument), or makes leaves of its own (under no_grad, "
+            "by backward)"
+        )
+    if not read and first.frozen and _varies(function, name, signature, numbers, first):
+        warnings.warn(
+            f"{name} makes a new leaf of what it computed (by detach, say): its number is that of the recording at "
+            "every replay. Compute with the Value itself",
+            RecordingWarning,
+            stacklevel=4,
         )
     if read:
         warnings.warn(
@@ -160,6 +169,21 @@ def record(function: Callable[..., Any], signature: Sequence[Signature], numbers
     return first
 
 
+def _varies(
+    function: Callable[..., Any], name: str, signature: Sequence[Signature], numbers: Sequence[float], first: Recording
+) -> bool:
+    """Whether, with slightly other arguments, the function records the same operations with other constants."""
+    moved = [x if i in first.limits else x + 1e-6 * (1.0 + abs(x)) for i, x in enumerate(numbers)]
+    try:
+        with warnings.catch_warnings(), _one_at_a_time, uncollected():
+            warnings.simplefilter("ignore")
+            other = _run(function, name, signature, moved)[0]
+    except Exception:
+        return False  # other arguments may be wrong in a hundred ways
+    same = other.program.rows == first.program.rows and other.guards == first.guards
+    return same and other.program.key != first.program.key
+
+
 def _run(
     function: Callable[..., Any], name: str, signature: Sequence[Signature], numbers: Sequence[float]
 ) -> tuple[Recording, list[str]]:
@@ -167,14 +191,21 @@ def _run(
     source = iter(leaves)
     arguments = [build(s, source) for s in signature]
     observer = _Observer(name)
-    with recording(observer):
-        returned = function(*arguments)
+    try:
+        with recording(observer):
+            returned = function(*arguments)
+    except Exception as error:
+        if hasattr(error, "add_note"):  # since Python 3.11
+            error.add_note(f"while {name} was recorded for {', '.join(map(described, signature)) or 'no arguments'}")
+        raise
     if observer.mutated:
         raise RuntimeError(
             f"{name} assigns the data of a Value (at {observer.mutated[0]}), which a replay cannot repeat: return the "
             "new number instead, and assign it outside"
         )
-    return _recording(returned, leaves, observer.constants, observer.tests, name), observer.read
+    found = _recording(returned, leaves, observer.constants, observer.tests, name)
+    found.frozen = bool(observer.constants)
+    return found, observer.read
 
 
 def recorded_graph(root: Any, inputs: Any) -> tuple[Recording, list[Signature]]:
