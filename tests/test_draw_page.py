@@ -6,6 +6,7 @@ import json
 import random
 import shutil
 import xml.etree.ElementTree as ET
+from types import SimpleNamespace
 
 import pytest
 from drawn import SVG, Weight, branching, named, network, perceptron, product, random_values
@@ -466,6 +467,18 @@ def test_a_value_stays_text_outside_of_a_notebook():
     assert not hasattr(Value(1), "_repr_svg_")
     with pytest.raises(RuntimeError, match="rich_values needs a notebook"):
         rich_values()
+
+
+def test_rich_values_are_switched_on_and_off(monkeypatch):
+    formatters = pytest.importorskip("IPython.core.formatters", reason="the notebook's formatters are IPython's")
+    import IPython
+
+    shell = SimpleNamespace(display_formatter=formatters.DisplayFormatter())
+    monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
+    for on in (True, False, False):  # off twice is no error
+        mg.rich_values(on, theme="dark")
+        shown, _ = shell.display_formatter.format(product())
+        assert ("image/svg+xml" in shown, "text/plain" in shown) == (on, True)
 
 
 @pytest.mark.filterwarnings("ignore")  # of the notebook's own machinery

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from random import Random
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 import microgradlike as mg
 from microgradlike import Value
 from microgradlike.explain import MANY
+from microgradlike.formulas import Term, formulas, local_formulas
 
 
 def e1():
@@ -235,3 +237,40 @@ def test_a_stale_graph_is_refused():
     x.data = 2.0
     with pytest.raises(mg.GraphError, match="'x'"):
         mg.explain(y, x)
+
+
+A, B = Term(2.0, 1.0, ("a",)), Term(3.0, 1.0, ("b",))
+
+
+@pytest.mark.parametrize(
+    ("term", "text"),
+    [
+        (lambda m: 5 - A, "5 − a"), (lambda m: A - (A - B), "a − (a − b)"), (lambda m: -(A - B), "−(a − b)"),
+        (lambda m: A + 0.0, "a"), (lambda m: A - 0.0, "a"), (lambda m: 0.0 + A, "a"), (lambda m: 0.0 - A, "−a"),
+        (lambda m: Term(2.0) + Term(3.0), "5"), (lambda m: Term(2.0) - Term(3.0), "−1"),
+        (lambda m: 2 * A * B * A, "2a²b"),
+        (lambda m: m.pow(A, 3.0), "a³"), (lambda m: m.pow(A, 0.0), "1"), (lambda m: m.exp(A) * B, "exp(a)·b"),
+    ],
+)  # fmt: skip
+def test_formulas_are_written_as_on_paper_and_are_true(term, text):
+    """The text is the short one, and read as Python (at a = 2, b = 3) it has the term's value."""
+    found = term(formulas)
+    assert found.text == text
+    python = re.sub(r"(?<=[\da-z²³])(?=[ab])", "*", re.sub(r"exp\((\w)\)", r"E**\1", text))
+    for sign, operator in {"−": "-", "·": "*", "²": "**2", "³": "**3"}.items():
+        python = python.replace(sign, operator)
+    assert eval(python, {"a": 2.0, "b": 3.0, "E": math.e}) == pytest.approx(found.value, rel=1e-15)
+
+
+def test_a_rule_that_cannot_be_run_on_texts_leaves_a_number():
+    made = mg.primitive(
+        "by_table", lambda m, g, z, x: g * {2.0: 3.0}[x], formula=lambda m, x: x * m.square(x), doc="of 2 only"
+    )
+    try:
+        x = Value(2.0, label="x")
+        y = made(x)
+        y.backward()
+        assert mg.explain(y, x).total == 3.0
+        assert local_formulas(y, {x: Term(2.0, 1.0, ("x",)), y: Term(8.0)}) == {}
+    finally:
+        del mg.ops.TABLE["by_table"]

@@ -8,14 +8,14 @@ import subprocess
 import sys
 import warnings
 from functools import partial
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import pytest
 
 import microgradlike as mg
 from microgradlike import Value, datasets, nn, optim, topological_order
 from microgradlike.models import LogisticRegression, MLPClassifier, MLPRegressor, NotFittedError, SoftmaxRegression
-from microgradlike.models.lbfgs import minimize
+from microgradlike.models.lbfgs import _between, _Try, minimize
 from microgradlike.models.training import BACKENDS
 
 quiet = {"progress": False}
@@ -287,6 +287,34 @@ def test_lbfgs_minimises_a_curved_valley():
     assert points[-1].x == pytest.approx([1.0, 1.0], abs=1e-9)
     assert len(points) < 60
     assert all(after.f <= before.f for before, after in pairwise(points))
+
+
+def test_lbfgs_stays_inside_a_domain_and_survives_what_has_no_minimum():
+    def barrier(x):
+        return (x[0] - math.log(x[0]), [1.0 - 1.0 / x[0]]) if x[0] > 0.0 else (math.inf, [math.nan])
+
+    for start in (0.01, 50.0):
+        points = list(minimize(barrier, [start], tolerance=1e-10))
+        assert points[-1].x == pytest.approx([1.0], abs=1e-9) and all(p.x[0] > 0.0 for p in points)
+    slope = list(islice(minimize(lambda x: (x[0], [1.0]), [0.0]), 4))  # a line: ever on, and no endless search
+    assert [p.f for p in slope] == [p.x[0] for p in slope] and all(b.f < a.f for a, b in pairwise(slope))
+    kink = list(islice(minimize(lambda x: (abs(x[0]), [math.copysign(1.0, x[0])]), [1.3]), 6))
+    assert all(b.f < a.f for a, b in pairwise(kink))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        ((0.0, 1.0, -2.0), (2.0, 1.0, 2.0), 1.0),  # (t − 1)²
+        ((2.0, 1.0, 2.0), (0.0, 1.0, -2.0), 1.0),
+        ((0.0, 0.0, -1.0), (1.0, math.inf, math.inf), 0.1),  # outside of the domain: much nearer to what is known
+        ((0.0, 0.0, -1.0), (1.0, -1.0, -1.0), 0.5),  # a line: no minimum, the middle
+        ((0.0, 0.0, -1.0), (1.0, -4.0, -1.0), 0.5),
+        ((0.0, 0.0, -1e-3), (1.0, 1.0, 1.0), 0.5),  # the minimum lies too near to an end
+    ],
+)
+def test_the_minimum_of_the_cubic_between_two_steps(low, high, expected):
+    assert _between(*(_Try(*t, None) for t in (low, high))) == pytest.approx(expected, abs=1e-15)
 
 
 # ── what is learnt, and how it answers ──────────────────────────────────────────────────────────

@@ -30,3 +30,25 @@ def test_interpreted_as_generated(name, monkeypatch):
         w.grad = 0.0
         found.append((list(step.map(ROWS)), step.backward(ROWS), w.grad))
     assert found[0] == found[1]
+
+
+def test_rules_may_be_written_with_operators():
+    """A user's rule may say g + x and 1.0 - x where the table's say m.add: generated source says it too."""
+    made = mg.primitive(
+        "logistic_step",
+        lambda m, g, z, x: g * (1.0 - z * z + x * 0.0 - (0.0 + z - z) + 2.0 * x - (x + x)),
+        formula=lambda m, x: 0.5 - (-(m.tanh(x) - 0.25) + 1.0 * 0.5) + (0.125 + x * 0.0) - 0.125 + 0.25,
+        doc="tanh in disguise",
+    )
+    try:
+        step = mg.compile(lambda x: made(w * x), backend="python", cache=False)
+        w.grad = 0.0
+        costs = [step.backward([x]) for x in ROWS]
+        replayed, w.grad = w.grad, 0.0
+        for x, cost in zip(ROWS, costs, strict=True):
+            eager = made(w * x)
+            eager.backward()
+            assert eager.data == cost
+        assert replayed == w.grad
+    finally:
+        del mg.ops.TABLE["logistic_step"]
