@@ -197,12 +197,20 @@ def test_links_are_checked(tmp_path):
     from links import broken_links
 
     (tmp_path / "a.html").write_text('<h1 id="here"></h1><a href="b.html#there"></a><a href="#here"></a>', "utf-8")
-    (tmp_path / "b.html").write_text('<p id="there"></p><a href="https://example.org/">fine</a>', "utf-8")
+    (tmp_path / "b.html").write_text('<p id="there"></p><a href="https://www.sphinx-doc.org/">fine</a>', "utf-8")
     assert broken_links(tmp_path) == []
     (tmp_path / "b.html").write_text('<a href="c.html"></a><img src="https://example.org/x.png">', "utf-8")
     problems = broken_links(tmp_path)
     assert len(problems) == 3
     assert "leads to no anchor" in problems[0] and "no file" in problems[1] and "network" in problems[2]
+    (tmp_path / "a.html").write_text(
+        '<a href="https://example.org/">who?</a><a href="htp://example.org">x</a>', "utf-8"
+    )
+    (tmp_path / "b.html").write_text("", "utf-8")
+    (tmp_path / "c.css").write_text("p { background: url(//example.org/x.png) } q { background: url(x.png) }", "utf-8")
+    problems = broken_links(tmp_path)
+    assert len(problems) == 3
+    assert "another site" in problems[0] and "no address" in problems[1] and "the style loads //" in problems[2]
 
 
 def test_docstrings_keep_their_stars_and_underscores():
