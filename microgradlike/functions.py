@@ -93,10 +93,16 @@ def _items(row: Op, xs: Any, name: str = "xs", empty: bool = False) -> list[Any]
 def _of_one_sequence(row: Op) -> Callable[..., Any]:
     record, empty = getattr(values, row.name), row.name in ("sum", "prod", "norm")
 
-    def call(xs: Any) -> Any:
+    def call(xs: Any, *more: Any) -> Any:
+        if more:
+            raise _one_sequence_only(row)
         return record(*_items(row, xs, empty=empty))
 
     return call
+
+
+def _one_sequence_only(row: Op) -> TypeError:
+    return TypeError(f"{row.name}() takes one sequence: write {row.name}([x, y, ...])")
 
 
 def _dot(row: Op) -> Callable[..., Any]:
@@ -114,7 +120,9 @@ def _dot(row: Op) -> Callable[..., Any]:
 def _each_element(row: Op) -> Callable[..., Any]:
     record = getattr(values, row.name)
 
-    def call(xs: Any) -> list[Any]:
+    def call(xs: Any, *more: Any) -> list[Any]:
+        if more:
+            raise _one_sequence_only(row)
         items = _items(row, xs)
         return [record(float(k), *items) for k in range(len(items))]
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .engine import Value, number, values
+from .habits import no_such_name
 
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "categorical_cross_entropy", "cross_entropy",
@@ -158,6 +159,23 @@ def mean(losses: Iterable[Any]) -> Any:
     """
     items = _sequence("losses", losses)
     return values.mean(*items)
+
+
+if not TYPE_CHECKING:
+    _SQUARED, _LOGISTIC = "it is losses.mean_squared_error", "it is losses.binary_cross_entropy"
+    _OF_LOGITS, _CLASSES = "it is losses.binary_cross_entropy_with_logits", "it is losses.cross_entropy, of logits"
+    _ABSOLUTE = "write mg.mean(mg.abs(p - t) for p, t in zip(predictions, targets))"
+    _CURES = {
+        "mse": _SQUARED, "mse_loss": _SQUARED, "MSELoss": _SQUARED,
+        "bce": _LOGISTIC, "BCELoss": _LOGISTIC, "log_loss": _LOGISTIC, "binary_crossentropy": _LOGISTIC,
+        "bce_with_logits": _OF_LOGITS, "BCEWithLogitsLoss": _OF_LOGITS,
+        "CrossEntropyLoss": _CLASSES, "nll_loss": _CLASSES, "NLLLoss": _CLASSES,
+        "mae": _ABSOLUTE, "l1_loss": _ABSOLUTE, "L1Loss": _ABSOLUTE,
+        "hinge_loss": "it is losses.hinge", "svm": "it is losses.hinge",
+    }  # fmt: skip
+
+    def __getattr__(name: str) -> Any:
+        raise no_such_name(__name__, name, __all__, _CURES)
 
 
 # ── what the arguments may be ───────────────────────────────────────────────────────────────────

@@ -12,13 +12,14 @@ import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .checks import choice, flag, integer
 from .engine import Value, topological_order, values
+from .habits import Familiar, no_such_name
 from .ops import TABLE, Op
 
-__all__ = ["MLP", "Layer", "Module", "Neuron", "Parameter", "activations", "initializers"]
+__all__ = ["MLP", "Layer", "Module", "Neuron", "Outputs", "Parameter", "activations", "initializers"]
 
 Activation = str | Callable[[Any], Any] | None
 
@@ -34,7 +35,7 @@ class Parameter(Value):
     kind = "parameter"
 
 
-class Module:
+class Module(Familiar):
     """Anything with parameters. A subclass sets attributes and defines `__call__`; the rest is found.
 
     Parameters are the `Parameter`s in attributes, in Modules in attributes, and in lists, tuples and dicts of them,
@@ -50,6 +51,32 @@ class Module:
     >>> line(3).data, [name for name, _ in line.named_parameters()], line
     (7.0, ['slope', 'start'], Line(2 parameters))
     """
+
+    _arguments: ClassVar = {
+        "nonlin": "a neuron without non-linearity has activation=None",
+        "nin": "it is called n_inputs",
+        "nout": "it is called n_outputs",
+        "nouts": "the widths of the layers are called sizes",
+        "in_features": "it is called n_inputs",
+        "out_features": "it is called n_outputs",
+        "hidden_layer_sizes": "the widths of all layers, the last one too, are called sizes",
+        "random_state": "it is called seed",
+    }
+    _attributes: ClassVar = {
+        "forward": "call the module itself, net(x)",
+        "eval": "there is no training mode to leave; within mg.no_grad() nothing is recorded",
+        "train": "there is no training mode to enter",
+        "to": "all numbers are Python's floats; mg.compile chooses where a program runs",
+        "weights": "parameters() lists them all; a Neuron has w and b",
+        "weight": "parameters() lists them all; a Neuron has w and b",
+        "bias": "a Neuron has w and b",
+        "modules": "an MLP has layers, a Layer has neurons",
+        "children": "an MLP has layers, a Layer has neurons",
+        "requires_grad_": "detach() the Values, or leave them out of the optimiser's parameters",
+        "step": "an optimiser steps: optim.SGD(net.parameters(), 0.1)",
+        "fit": "the models of microgradlike.models have fit(X, y)",
+        "predict": "call the module itself, net(x); the models of microgradlike.models have predict(X)",
+    }
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """(name, parameter) for each, in order; a name is a path such as `layers.0.neurons.2.w.1`."""
@@ -195,6 +222,68 @@ class Neuron(Module):
         return f"{len(self.w)} → 1{_word(self.activation)}{'' if self.b is not None else ', no bias'}"
 
 
+class Outputs(list[Any]):
+    """What a layer or network answers: a list. A single output also computes as the Value it holds, as in micrograd.
+
+    >>> net = MLP(2, [3, 1], seed=0)
+    >>> loss = (1 - net([0.5, -1.0])) ** 2
+    >>> loss.data == ((1 - net([0.5, -1.0])[0]) ** 2).data
+    True
+
+    Several outputs are a list and nothing else: an error says so.
+    """
+
+    __slots__ = ()
+    __array_ufunc__ = None  # NumPy's numbers leave the arithmetic to the methods here
+
+    def __getattr__(self, name: str) -> Any:
+        if len(self) == 1 and not name.startswith("__"):
+            return getattr(self[0], name)
+        raise AttributeError(
+            f"{len(self)} outputs in a list have no {name!r}: take one, net(x)[0], or combine them, mg.sum(net(x))"
+        )
+
+    def _only(self, operation: str) -> Any:
+        if len(self) == 1:
+            return self[0]
+        raise TypeError(
+            f"{operation} works on one output, not on a list of {len(self)}: take one, net(x)[0], or write "
+            "[... for output in net(x)]"
+        )
+
+    def __add__(self, other: Any) -> Any:
+        if isinstance(other, Outputs) and len(self) == len(other) == 1:
+            raise TypeError("+ of two lists of outputs: write net(x)[0] + net(y)[0] to add, [*net(x), *net(y)] to join")
+        return super().__add__(other) if isinstance(other, list) else self._only("+") + other
+
+    def __radd__(self, other: Any) -> Any:
+        return [*other, *self] if isinstance(other, list) else other + self._only("+")
+
+    def __sub__(self, other: Any) -> Any:
+        return self._only("-") - (other._only("-") if isinstance(other, Outputs) else other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return other - self._only("-")
+
+    def __mul__(self, other: Any) -> Any:
+        return self._only("*") * (other._only("*") if isinstance(other, Outputs) else other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return other * self._only("*")
+
+    def __truediv__(self, other: Any) -> Any:
+        return self._only("/") / (other._only("/") if isinstance(other, Outputs) else other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return other / self._only("/")
+
+    def __pow__(self, other: Any) -> Any:
+        return self._only("**") ** other
+
+    def __neg__(self) -> Any:
+        return -self._only("-")
+
+
 class Layer(Module):
     """Neurons side by side on the same inputs: the list of their outputs.
 
@@ -236,7 +325,7 @@ class Layer(Module):
         """The outputs for inputs `x`: Values or numbers."""
         x = _inputs(x, len(self.neurons[0].w), self)
         outputs = [neuron._respond(x) for neuron in self.neurons]
-        return _together(str(self.activation), outputs) if self.activation in _JOINT else outputs
+        return Outputs(_together(str(self.activation), outputs) if self.activation in _JOINT else outputs)
 
     def _named(self, x: list[Any], place: str) -> list[Any]:
         separator = "." if place else ""
@@ -321,6 +410,23 @@ class MLP(Module):
         parts = [str(len(self.layers[0].neurons[0].w))]
         parts += [f"{len(layer.neurons)}{_word(layer.activation)}" for layer in self.layers]
         return " → ".join(parts) + ("" if self.layers[0].neurons[0].b is not None else ", no bias")
+
+
+if not TYPE_CHECKING:
+    _BY_NAME = "an activation is a name, nn.MLP(2, [16, 1], activation='relu'), or a function, microgradlike.relu(x)"
+    _OF_LOSSES = "losses are in microgradlike.losses: mean_squared_error, cross_entropy, ..."
+    _CURES = {
+        "Linear": "it is nn.Layer(n_inputs, n_outputs, None)",
+        "Dense": "it is nn.Layer(n_inputs, n_outputs, activation)",
+        "Sequential": "nn.MLP(n_inputs, sizes) puts layers one after the other; else write a Module",
+        "functional": "functions are in microgradlike itself, losses in microgradlike.losses",
+        "init": "pass initializer='he', or another name of nn.initializers()",
+        **dict.fromkeys(["ReLU", "Tanh", "Sigmoid", "Softmax", "GELU", "SiLU", "LeakyReLU", "ELU", "SELU"], _BY_NAME),
+        **dict.fromkeys(["MSELoss", "CrossEntropyLoss", "BCELoss", "BCEWithLogitsLoss", "NLLLoss"], _OF_LOSSES),
+    }
+
+    def __getattr__(name: str) -> Any:
+        raise no_such_name(__name__, name, __all__, _CURES)
 
 
 # ── activations ─────────────────────────────────────────────────────────────────────────────────
@@ -439,6 +545,8 @@ def _inputs(x: Any, count: int, module: Module) -> list[Any]:
     if isinstance(x, (str, Value)) or not isinstance(x, Iterable):
         raise TypeError(f"x must be a sequence of {count} Values or numbers, not {type(x).__name__}")
     items = x.tolist() if hasattr(x, "tolist") else list(x)
+    if any(isinstance(item, (list, tuple)) or getattr(item, "shape", ()) != () for item in items):
+        raise TypeError(f"x must be one example, {count} Values or numbers; for several: [net(x) for x in X]")
     if len(items) != count:
         raise ValueError(f"x has {len(items)} elements, but {type(module).__name__} takes {count}")
     return items

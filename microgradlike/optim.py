@@ -15,11 +15,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import floats
 from .checks import flag, real
 from .engine import Value
+from .habits import Familiar, no_such_name
 from .schedules import Constant, Cosine, Linear, Schedule, StepDecay, WarmUp, as_schedule
 
 __all__ = [
@@ -28,7 +29,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-class Optimizer:
+class Optimizer(Familiar):
     """What all optimisers share: the parameters, the learning rate, the state, saving and restoring.
 
     Attributes:
@@ -42,6 +43,20 @@ class Optimizer:
 
     state_names: ClassVar[tuple[str, ...]] = ()
     hyperparameter_names: ClassVar[tuple[str, ...]] = ("weight_decay",)
+    _arguments: ClassVar = {
+        "lr": "the learning rate is called learning_rate",
+        "params": "they are called parameters",
+        "alpha": "call it rho in RMSprop; the learning rate is learning_rate",
+        "beta1": "write betas=(beta1, beta2)",
+        "beta2": "write betas=(beta1, beta2)",
+        "lr_decay": "it is called learning_rate_decay",
+        "initial_accumulator_value": "it is called initial_accumulator",
+    }
+    _attributes: ClassVar = {
+        "lr": "the learning rate is called learning_rate",
+        "param_groups": "there is one group: its parameters and learning_rate are attributes, which may be assigned",
+        "minimize": "call loss.backward() and then step()",
+    }
 
     def __init__(self, parameters: Iterable[Value], learning_rate: float | Schedule, *, weight_decay: float = 0.0):
         self.parameters = _checked_parameters(parameters)
@@ -67,6 +82,11 @@ class Optimizer:
     def current_learning_rate(self) -> float:
         """The learning rate of the next step."""
         return self._schedule(self.steps)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self._attributes and not hasattr(type(self), name):
+            raise AttributeError(f"assigning {name!r} would change nothing: {self._attributes[name]}")
+        super().__setattr__(name, value)
 
     # ── one step ────────────────────────────────────────────────────────────────────────────────
     def coefficients(self, t: int, rate: float) -> tuple[float, ...]:
@@ -646,6 +666,23 @@ def by_name() -> dict[str, Callable[..., Optimizer]]:
         "adamw": AdamW,
         "nadam": Nadam,
     }
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        raise no_such_name(
+            __name__,
+            name,
+            __all__,
+            {
+                "lr_scheduler": "a schedule is passed as the learning rate, optim.Cosine(0.1, steps=300)",
+                "CosineAnnealingLR": "pass optim.Cosine(0.1, steps=300) as the learning rate",
+                "StepLR": "pass optim.StepDecay(...) as the learning rate",
+                "LBFGS": "the models have it, optimizer='lbfgs'",
+                "clip_grad_norm_": "it is optim.clip_grad_norm",
+            },
+        )
 
 
 def _lerp(start: Any, end: Any, weight: float) -> Any:

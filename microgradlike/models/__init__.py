@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from ..habits import no_such_name
 from .base import Model, NotFittedError
 from .linear import LogisticRegression, SoftmaxRegression
 from .mlp import MLPClassifier, MLPRegressor
 
 __all__ = ["LogisticRegression", "MLPClassifier", "MLPRegressor", "Model", "NotFittedError", "SoftmaxRegression"]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        linear = "a linear model of numbers is MLPRegressor(hidden_layer_sizes=())"
+        raise no_such_name(
+            __name__, name, __all__, dict.fromkeys(["LinearRegression", "Ridge", "SGDRegressor"], linear)
+        )

@@ -21,6 +21,7 @@ from .. import floats, losses, optim
 from ..checks import choice, flag, integer, real
 from ..datasets import Standardizer, train_test_split
 from ..engine import Value
+from ..habits import Familiar
 from ..nn import Module
 from ..rows import Rows, check_lengths, is_array, like, read_column, read_rows
 from ..schedules import as_schedule
@@ -34,7 +35,7 @@ class NotFittedError(ValueError, AttributeError):
 
 
 @dataclasses.dataclass(kw_only=True, eq=False, repr=False)
-class Model:
+class Model(Familiar):
     """The hyperparameters and methods common to all models.
 
     Args:
@@ -74,6 +75,28 @@ class Model:
     progress: bool = True
 
     _estimator_type: ClassVar[str]
+    _arguments: ClassVar = {
+        "lr": "the learning rate is called learning_rate",
+        "learning_rate_init": "the learning rate is called learning_rate",
+        "eta0": "the learning rate is called learning_rate",
+        "max_iter": "how often all rows are gone through is called epochs",
+        "n_iter": "how often all rows are gone through is called epochs",
+        "random_state": "it is called seed",
+        "solver": "it is called optimizer",
+        "C": "the penalty is l2; C corresponds to l2 = 1/(C·m) for m rows",
+        "alpha": "the penalty is called l2",
+        "penalty": "give the size of the penalty, l2",
+        "tol": "it is called tolerance",
+        "verbose": "whether a progress bar is shown is called progress",
+        "n_iter_no_change": "it is called patience",
+        "momentum": "write optimizer='momentum', or a function that makes an optim.SGD",
+        "hidden_sizes": "it is called hidden_layer_sizes",
+        "hidden_layers": "it is called hidden_layer_sizes",
+    }
+    _attributes: ClassVar = {
+        "partial_fit": "fit(X, y) begins anew each time; train an nn.MLP and an optimiser yourself to go on",
+        "transform": "features are standardised within the model, standardize=True",
+    }
 
     # ── hyperparameters ─────────────────────────────────────────────────────────────────────────
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -84,6 +107,8 @@ class Model:
         """Changes hyperparameters; ValueError, with the near names, for one there is not. They are checked by fit."""
         names = self.get_params()
         for name in params:
+            if name in self._arguments and name not in names:
+                raise ValueError(f"unknown hyperparameter {name!r} of {type(self).__name__}: {self._arguments[name]}")
             choice(f"hyperparameter of {type(self).__name__}", name, names)
         for name, value in params.items():
             setattr(self, name, value)

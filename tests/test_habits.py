@@ -1,0 +1,123 @@
+"""Habits from PyTorch, scikit-learn and micrograd: what is written by their names works, or says what to write here."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import pytest
+
+import microgradlike as mg
+from microgradlike import Value, losses, models, nn, optim
+
+NET = nn.MLP(2, [3, 1], seed=0)
+
+WRONG = {
+    "SGD(lr)": (lambda: optim.SGD(NET.parameters(), lr=0.1), TypeError, "SGD takes no 'lr': .* learning_rate"),
+    "Adam(beta1)": (lambda: optim.Adam(NET.parameters(), beta1=0.9), TypeError, r"betas=\(beta1, beta2\)"),
+    "RMSprop(alpha)": (lambda: optim.RMSprop(NET.parameters(), alpha=0.9), TypeError, "rho"),
+    "optim.sgd": (lambda: optim.sgd, AttributeError, "did you mean SGD"),
+    "optim.lr_scheduler": (lambda: optim.lr_scheduler, AttributeError, r"optim\.Cosine"),
+    "lr": (lambda: optim.SGD(NET.parameters()).lr, AttributeError, "learning_rate"),
+    "lr = 1": (lambda: setattr(optim.SGD(NET.parameters()), "lr", 1.0), AttributeError, "nothing.*learning_rate"),
+    "param_groups": (lambda: optim.SGD(NET.parameters()).param_groups, AttributeError, "one group"),
+    "losses.mse": (lambda: losses.mse, AttributeError, r"losses\.mean_squared_error"),
+    "losses.hinge_": (lambda: losses.hinge_, AttributeError, "did you mean hinge"),
+    "nn.Linear": (lambda: nn.Linear(2, 3), AttributeError, r"nn\.Layer\(n_inputs, n_outputs, None\)"),
+    "nn.ReLU": (lambda: nn.ReLU(), AttributeError, "activation='relu'"),
+    "nn.MSELoss": (lambda: nn.MSELoss(), AttributeError, r"microgradlike\.losses"),
+    "nonlin": (lambda: nn.Neuron(2, nonlin=False), TypeError, "Neuron takes no 'nonlin': .*activation=None"),
+    "net.eval()": (lambda: NET.eval(), AttributeError, "no training mode"),
+    "net.forward": (lambda: NET.forward([1, 2]), AttributeError, r"net\(x\)"),
+    "net(batch)": (lambda: NET([[1, 2], [3, 4]]), TypeError, r"one example, 2 Values.*\[net\(x\) for x in X\]"),
+    "LR(lr)": (lambda: models.LogisticRegression(lr=0.1), TypeError, "takes no 'lr': .*learning_rate"),
+    "LR(C)": (lambda: models.LogisticRegression(C=2.0), TypeError, r"l2 = 1/\(C·m\)"),
+    "MLP(random_state)": (lambda: models.MLPClassifier(random_state=0), TypeError, "called seed"),
+    "set_params(max_iter)": (lambda: models.MLPClassifier().set_params(max_iter=9), ValueError, "called epochs"),
+    "partial_fit": (lambda: models.SoftmaxRegression().partial_fit([], []), AttributeError, "begins anew"),
+    "LinearRegression": (lambda: models.LinearRegression, AttributeError, r"MLPRegressor\(hidden_layer_sizes=\(\)\)"),
+    "sum(a, b)": (lambda: mg.sum(Value(1.0), Value(2.0)), TypeError, r"sum\(\) takes one sequence: write sum\(\["),
+    "softmax(a, b)": (lambda: mg.softmax(1.0, 2.0), TypeError, r"softmax\(\) takes one sequence: write softmax\(\["),
+    "logsumexp(a, b)": (lambda: mg.logsumexp(1.0, 2.0), TypeError, r"logsumexp\(\) takes one sequence"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("habit", WRONG)
+def test_an_error_names_what_to_write_here(habit):
+    call, error, cure = WRONG[habit]
+    with pytest.raises(error, match=cure):
+        call()
+
+
+def test_an_attribute_nobody_knows_has_the_usual_error():
+    for thing in (NET, optim.SGD(NET.parameters()), models.LogisticRegression()):
+        with pytest.raises(AttributeError, match=f"^'{type(thing).__name__}' object has no attribute 'flavour'$"):
+            thing.flavour  # noqa: B018
+        assert type(pickle.loads(pickle.dumps(thing))) is type(copy.deepcopy(thing)) is type(thing)
+
+
+def test_a_subclass_may_use_such_names_itself():
+    class Net(nn.Module):
+        def __init__(self, nin, **others):
+            self.weights, self.others = [nn.Parameter(1.0) for _ in range(nin)], others
+
+        def forward(self, x):
+            return mg.dot(self.weights, x)
+
+    class Step(optim.SGD):
+        def __init__(self, parameters, lr):
+            super().__init__(parameters, lr)
+
+    net = Net(nin=2, nouts=1)
+    assert net.others == {"nouts": 1}
+    assert net.forward([1.0, 2.0]).data == 3.0
+    assert Step(net.parameters(), lr=0.25).learning_rate == 0.25
+
+
+# ── a network's outputs ─────────────────────────────────────────────────────────────────────────
+def test_a_single_output_computes_as_its_value():
+    """micrograd's networks answer a Value where there is one output; its moons program runs as it is."""
+    x = [0.5, -1.0]
+    alone = NET(x)[0]
+    for f in (
+        lambda out: 1 + -out * 2,
+        lambda out: (out - 1.5) ** 2,
+        lambda out: 2 - out / 4 + 3 / out,
+        lambda out: out.tanh(),
+        lambda out: (1 + -1 * out).relu(),
+        lambda out: out * Value(2.0) + Value(1.0),
+        lambda out: out - out,
+        lambda out: sum([out, out]),
+    ):
+        assert f(NET(x)).data == f(alone).data
+    assert NET(x).data == alone.data
+    NET.zero_grad()
+    (1 - NET(x)).backward()
+    gradients = [p.grad for p in NET.parameters()]
+    NET.zero_grad()
+    (1 - NET(x)[0]).backward()
+    assert gradients == [p.grad for p in NET.parameters()]
+    assert any(gradients)
+
+
+def test_a_single_output_under_numpys_numbers():
+    np = pytest.importorskip("numpy", reason="NumPy is optional")
+    for y in (np.int64(-1), np.float64(2.5)):
+        assert (1 + -y * NET([0.5, -1.0])).data == (1 + -float(y) * NET([0.5, -1.0])[0]).data
+        assert (NET([0.5, -1.0]) * y - y).data == (NET([0.5, -1.0])[0] * float(y) - float(y)).data
+
+
+def test_outputs_are_a_list():
+    one, two = NET([1.0, 2.0]), nn.Layer(2, 2, seed=0)([1.0, 2.0])
+    assert isinstance(one, list) and isinstance(two, list)
+    assert len(one) == 1 and len(two) == 2
+    assert [*one, *two] == one + list(two) == list(one) + two
+    assert two + two == [*two, *two]
+    for f in (lambda: two - 1, lambda: 1 + two, lambda: two * 2, lambda: 2 / two, lambda: two**2, lambda: -two):
+        with pytest.raises(TypeError, match=r"works on one output, not on a list of 2: take one, net\(x\)\[0\]"):
+            f()
+    with pytest.raises(AttributeError, match=r"2 outputs in a list have no 'backward': take one, net\(x\)\[0\]"):
+        two.backward()
+    with pytest.raises(TypeError, match=r"net\(x\)\[0\] \+ net\(y\)\[0\] to add"):
+        one + NET([2.0, 1.0])
+    assert [v.data for v in pickle.loads(pickle.dumps(two))] == [v.data for v in copy.deepcopy(two)]
