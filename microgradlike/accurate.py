@@ -31,6 +31,7 @@ last half ulp, or a corner, would cost more lines than it is worth:
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from math import copysign, exp, expm1, fabs, frexp, fsum, inf, ldexp, log1p, nan
@@ -652,7 +653,7 @@ ERFCX = (
 )  # fmt: skip
 
 
-def horner(t: float, coefficients: tuple[float, ...]) -> float:
+def horner(t: float, coefficients: Sequence[float]) -> float:
     """c₀ + c₁t + c₂t² + …"""
     result = 0.0
     for c in reversed(coefficients):
@@ -879,7 +880,14 @@ def divide(x: float, y: float) -> float:
 def quotient_ieee(x: float, y: float) -> Pair:
     """x / y as a pair where it is finite."""
     q = divide(x, y)
-    return quotient(x, 0.0, y, 0.0) if q - q == 0.0 and y - y == 0.0 else (q, 0.0)
+    if q == 0.0 or q - q != 0.0 or y - y != 0.0:
+        return q, 0.0
+    if not 1e-290 < fabs(x) < 1e290:  # there the product of q and y is not exact
+        k = -frexp(x)[1]
+        x, y = ldexp(x, k), scaled(y, k)
+        if not 1e-290 < fabs(y) < 1e290:
+            return q, 0.0
+    return quotient(x, 0.0, y, 0.0)
 
 
 def exp_times(x: float, y: float) -> float:
@@ -914,7 +922,8 @@ GAP_SERIES = tuple([(k - 1.0) / math.factorial(k) for k in range(3, 22)])  # −
 def celu_gap(x: float, y: float) -> float:
     """(eᵠ − 1) − q·eᵠ, q = x / y: for small q, where that cancels, by a series of one sign.
 
-    For q > 0 that of the function itself; for q = −p < 0 that of −eᵖ·gap = eᵖ − 1 − p.
+    For q > 0 that of the function itself; for q = −p < 0 that of −eᵖ·gap = eᵖ − 1 − p. The derivative, −q·eᵠ, times
+    what the division loses is added in the end.
     """
     q, q2 = quotient_ieee(x, y)
     e = exp_ieee(q)
@@ -922,11 +931,13 @@ def celu_gap(x: float, y: float) -> float:
         return -1.0 if e == 0.0 else -inf
     if not -1.4 < q < 1.0:
         f, f2 = product(e, 0.0, *one_minus(q))
-        return (f - 1.0) + (f2 - q * e * q2)
+        return (f - 1.0) + (f2 - q * e * q2) if f > -inf else f
     a = fabs(q)
-    f, f2 = two_sum(0.5, a * horner(a, GAP_SERIES if q > 0.0 else EXP_SERIES))
-    f, f2 = product(*product(q, q2, q, q2), f, f2)
-    return times(-e, f, f2 - f * q2) if q < 0.0 else -(f + f2)
+    first, *rest = GAP_SERIES if q > 0.0 else EXP_SERIES
+    f, f2 = product(a, 0.0, *two_sum(first, a * horner(a, rest)))
+    f, f3 = two_sum(0.5, f)
+    f, f2 = product(*two_product(q, q), f, f2 + f3)
+    return times(-e, f, f2 + q * q2) if q < 0.0 else -(f + (f2 + q * e * q2))
 
 
 # ── sums of many ────────────────────────────────────────────────────────────────────────────────
@@ -1008,7 +1019,7 @@ def dot(*xs: float) -> float:
     try:
         s = fsum(products)
         size = fsum(map(fabs, products))
-        if 1e-280 < size <= 1.5 * fabs(s):
+        if 1e-280 < size < inf and size <= 1.5 * fabs(s):
             return s
         s = fsum(products + [two_product(x, y)[1] for x, y in zip(xs, ys, strict=True)])
         if fabs(s) > 1e-250 and size < 1e290:

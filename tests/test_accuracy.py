@@ -465,7 +465,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "cos": (0.7, 0.7), "tan": (0.7, 2.0), "asin": (0.7, 0.5), "acos": (0.7, 0.5), "atan": (0.7, 1.3),
     "atan2": (0.7, 1.2), "hypot": (0.5, 1.6), "sinh": (2.0, 2.0), "cosh": (1.9, 1.9), "tanh": (1.7, 1.9),
     "asinh": (1.7, 1.7), "acosh": (1.3, 0.8), "atanh": (1.7, 1.2), "erf": (1.1, 1.7), "erfc": (1.8, 1.7),
-    "elu": (1.5, 1.5), "selu": (1.7, 1.6), "celu": (1.5, 1.9), "sigmoid": (1.7, 1.9), "log_sigmoid": (1.6, 1.8),
+    "elu": (1.5, 1.5), "selu": (1.7, 1.6), "celu": (1.5, 1.4), "sigmoid": (1.7, 1.9), "log_sigmoid": (1.6, 1.8),
     "softplus": (1.6, 1.8), "silu": (1.5, 1.5), "mish": (1.6, 1.7), "gelu": (1.8, 1.7), "gelu_tanh": (1.7, 1.8),
     "prod": (0.8, 0.8), "mean": (1.4, 0.5), "dot": (1.6, 0.0), "norm": (0.8, 1.6), "logsumexp": (1.9, 1.5),
     "softmax": (1.6, 1.9), "log_softmax": (1.9, 1.5), "half_squared_error": (1.2, 0.5),
@@ -477,7 +477,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "atanh_slope": (1.2, 0.0), "acosh_slope": (0.8, 0.0), "erf_slope": (1.7, 0.0), "normal_density": (1.9, 0.0),
     "normal_cdf": (1.7, 0.0), "over_norm2": (1.2, 0.0), "unit_component": (1.6, 0.0),
     "sigmoid_difference": (1.4, 0.0), "logistic_density": (1.9, 0.0), "selu_slope": (1.5, 0.0),
-    "exp_quotient": (1.2, 0.0), "exp_times": (1.8, 0.0), "celu_gap": (2.0, 0.0),
+    "exp_quotient": (1.2, 0.0), "exp_times": (1.8, 0.0), "celu_gap": (1.5, 0.0),
     "silu_slope": (1.5, 0.0), "mish_slope": (1.7, 0.0),
     "gelu_slope": (1.7, 0.0), "gelu_tanh_slope": (1.8, 0.0), "softmax_slope": (1.5, 0.0),
     "one_minus_softmax": (1.3, 0.0), "softmax_minus": (1.3, 0.0), "logit": (1.7, 0.0),
@@ -553,6 +553,26 @@ def test_a_distribution_near_the_softmax(logits, factor):
     assume(len(set(logits)) == len(logits))
     targets = [min(1.0, factor * floats.softmax(float(k), *logits)) for k in range(len(logits))]
     assert judged("soft_cross_entropy", *logits, *targets) <= BOUNDS["soft_cross_entropy"][1]
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(*[st.floats(-1e160, 1e160)] * 2), min_size=1, max_size=3))
+def test_a_dot_product_of_which_one_product_overflows(pairs):
+    xs, ys = zip(*pairs, strict=True)
+    assert judged("dot", *xs, 1e200, *ys, -1.5e108) <= BOUNDS["dot"][0]
+    assert judged("dot", *xs, 1e200, -1e200, *ys, 1e200, 1e200) <= BOUNDS["dot"][0]
+
+
+@pytest.mark.parametrize(
+    "x",
+    [(-329.5956068194854, 249.24765541374677), (-709.7800000000004, 541.5179877323844), (1.4799e-319, 1.156e-321)],
+)
+def test_what_the_quotient_in_celu_loses(x):
+    assert judged("celu_gap", *x) <= BOUNDS["celu_gap"][0]
+
+
+def test_the_gap_of_celu_overflows_to_infinity():
+    assert floats.celu_gap(709.78, 1.0000000000000007) == -math.inf
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
