@@ -10,7 +10,7 @@ import pytest
 
 import microgradlike as mg
 from microgradlike import Value
-from microgradlike.compile import BranchError, Compiled, RecordingWarning
+from microgradlike.compile import BranchError, Compiled, RecordingWarning, compiled
 
 BACKENDS = ["python", "numpy", "llvm"]
 
@@ -276,6 +276,24 @@ def test_endless_branches_are_an_error():
     step = mg.compile(f, backend="python")
     with pytest.raises(BranchError, match="recorded 64 times"):
         step.map([float(k) for k in range(100)])
+
+
+def test_a_long_chain_is_no_work_for_arrays(monkeypatch):
+    pytest.importorskip("numpy", reason="chooses between Python and NumPy")
+    monkeypatch.setattr(compiled, "find_llvm", lambda: None)
+    w = Value(0.5)
+
+    def chain(x):
+        for _ in range(5_000):
+            x = mg.tanh(w * x + 0.1)
+        return x
+
+    step = mg.compile(chain)
+    step.value_and_grad([1.0])
+    assert list(step.recording.runners) == ["python"]
+    table = mg.compile(lambda x: mg.sum([mg.tanh(w * x * float(i)) for i in range(9_000)]))
+    table.value_and_grad([1.0])
+    assert list(table.recording.runners) == ["numpy"]
 
 
 def test_a_number_frozen_by_detaching_is_reported():

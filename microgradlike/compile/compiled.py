@@ -24,6 +24,7 @@ BACKENDS = ("auto", "python", "numpy", "llvm")
 _EXTRA = {"numpy": ("numpy", "numpy"), "llvm": ("llvmlite", "llvm")}
 _MOST_BRANCHES = 64
 _SMALL = 20_000  # operands × rows up to which generated Python is as good as anything
+_NARROW = 100  # operands × rows of each level, below which array calls cost more than their numbers
 
 
 @overload
@@ -440,9 +441,12 @@ class Compiled:
         wanted: str = self._options["backend"]
         if wanted != "auto":
             return wanted
-        if find_numpy() is None or recording.work * count * (3 if gradient else 1) <= _SMALL:
+        work = recording.work * count * (3 if gradient else 1)
+        if find_numpy() is None or work <= _SMALL:
             return "python"
-        return "llvm" if find_llvm() else "numpy"
+        if find_llvm():
+            return "llvm"
+        return "python" if work <= _NARROW * recording.depth else "numpy"
 
     def _runner(self, recording: Recording, backend: str) -> Any:
         runner = recording.runners.get(backend)

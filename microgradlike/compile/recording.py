@@ -71,11 +71,23 @@ class Recording:
         self.results = results
         self.guards = guards
         self.work = sum(map(len, program.args))
+        self._depth = -1
         self.limits = _index_limits(program, inputs)
         self.frozen = False  # whether it made leaves of its own, which became constants
         self.selecting = sorted(self.limits.items())
         self.runners: dict[str, Any] = {}
         self.where: tuple[int, list[int] | None] = (-1, None)  # among so many parameters, where its own are
+
+    @property
+    def depth(self) -> int:
+        """How many operations follow one another: array instructions of a program are so many at least."""
+        if self._depth < 0:
+            program = self.program
+            level = [0] * program.inputs
+            for args in program.args:
+                level.append(1 + max([level[a] for a in args if type(a) is int], default=0))
+            self._depth = max(level, default=0)
+        return self._depth
 
     @property
     def scalar(self) -> bool:
