@@ -88,6 +88,14 @@ def test_every_file_says_on_its_first_line_what_lives_there(path):
     assert len(docstring.splitlines()[0]) >= 40, docstring.splitlines()[0]
 
 
+def test_the_floors_are_those_of_how_it_works():
+    """The documentation names every file of a floor; leaves it names at least as a package or a file."""
+    text = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8")
+    floors = re.search(r"## Floors(.*?)\n## ", text, re.DOTALL)
+    assert floors is not None
+    assert [name for floor in FLOORS for name in floor if f"`{name}.py`" not in floors.group(1)] == []
+
+
 def test_core_imports_nothing_heavy():
     code = (
         "import sys, microgradlike as mg; mg.Value(1).exp(); mg.grad(mg.tanh)(1.0); "

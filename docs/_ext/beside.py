@@ -21,7 +21,7 @@ def benchmarks() -> str:
         for name in pictures
     ]
     _, _, tables = results.read_text(encoding="utf-8").partition("\n")
-    return "\n".join([*lines, tables])
+    return "\n".join([*lines, tables.replace("__", r"\_\_")])  # __slots__ is a name, and not in bold type
 
 
 def examples() -> str:

@@ -25,7 +25,7 @@ def arguments(row: Op) -> tuple[int, list[float]] | None:
         point = [0.0, 1.0, -1.0] if many == 3 else [0.5, 1.0, 1.0, 0.0]
         return len(row.parameters) - len(ordinary), [0.0] * (len(row.parameters) - len(ordinary)) + point
     domain = [row.domain[min(i, len(row.domain) - 1)] for i in range(len(row.parameters))]
-    point = [(low + high) / 2 for low, high in domain]
+    point = [(low + high) / 2 or 0.6 * high for low, high in domain]  # not 0, where x·y would show nothing
     point[len(point) - len(row.defaults) :] = row.defaults
     if row.loss and row.parameters[-1] == "target":
         point[-1] = 1.0
