@@ -278,6 +278,16 @@ def test_endless_branches_are_an_error():
         step.map([float(k) for k in range(100)])
 
 
+def test_modules_of_the_package_can_be_imported():
+    mg.compile(lambda x: x)  # now the package has the function where the sub-package's name is
+    import microgradlike.compile.inputs as inputs
+    import microgradlike.compile.lowering as lowering
+
+    assert callable(inputs.flatten)
+    assert "mean" in lowering.LOWERED
+    assert callable(mg.compile)
+
+
 def test_a_long_chain_is_no_work_for_arrays(monkeypatch):
     pytest.importorskip("numpy", reason="chooses between Python and NumPy")
     monkeypatch.setattr(compiled, "find_llvm", lambda: None)
