@@ -46,6 +46,13 @@ def _check(schedule: Schedule, name: str, value: float) -> None:
     object.__setattr__(schedule, name, value)
 
 
+def _check_descent(schedule: Linear | Cosine) -> None:
+    """The fields of a schedule that goes from one rate to another in so many steps."""
+    _check(schedule, "learning_rate", real("learning_rate", schedule.learning_rate, 0.0))
+    _check(schedule, "end", real("end", schedule.end, 0.0))
+    _check(schedule, "steps", integer("steps", schedule.steps))
+
+
 @dataclass(frozen=True)
 class Constant(Schedule):
     """The same learning rate at every step.
@@ -97,9 +104,7 @@ class Linear(Schedule):
     steps: int = 100
 
     def __post_init__(self) -> None:
-        _check(self, "learning_rate", real("learning_rate", self.learning_rate, 0.0))
-        _check(self, "end", real("end", self.end, 0.0))
-        _check(self, "steps", integer("steps", self.steps))
+        _check_descent(self)
 
     def __call__(self, t: int) -> float:
         if t >= self.steps:
@@ -122,9 +127,7 @@ class Cosine(Schedule):
     steps: int = 100
 
     def __post_init__(self) -> None:
-        _check(self, "learning_rate", real("learning_rate", self.learning_rate, 0.0))
-        _check(self, "end", real("end", self.end, 0.0))
-        _check(self, "steps", integer("steps", self.steps))
+        _check_descent(self)
 
     def __call__(self, t: int) -> float:
         if t >= self.steps:
