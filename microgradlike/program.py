@@ -224,8 +224,26 @@ class Tape:
         formula = row.formula
         if self._native is not None and name not in self._native and formula is not None:
             return lambda *xs: formula(self, *xs)
-        step = self.step
-        return lambda *xs: step(row, xs)
+        if name in ("where", "positive"):
+            return lambda *xs: self.step(row, xs)
+        seen, rows, args, inputs, mixed = self._seen, self.rows, self.args, self.inputs, self.step
+
+        def step(*xs: Any) -> Any:  # as the method, in a hurry
+            for x in xs:
+                if type(x) is not Slot:
+                    return mixed(row, xs)
+            if not xs:
+                return mixed(row, xs)
+            slots = tuple([x.index for x in xs])
+            key = (name, *slots)
+            index = seen.get(key)
+            if index is None:
+                index = seen[key] = inputs + len(rows)
+                rows.append(row)
+                args.append(slots)
+            return Slot(self, index)
+
+        return step
 
     def _defined(self, test: Any, x: Any) -> Any:
         return x if test is self.given else self.step(TABLE["defined"], (test, x))

@@ -450,7 +450,7 @@ def chain(x, tanh):
     a, b = x[0], x[1]
     n = 0
     while n < count:
-        a, b = tanh(a * b + x[2]), b - a * x[3]
+        a, b = tanh(a * b + x[2]), b * x[3] + a
         n += 5
     return a + b
 side = max(1, int((count / 2) ** 0.5))

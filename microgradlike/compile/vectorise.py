@@ -377,22 +377,18 @@ class _Layout:
     def _order(self) -> list[int]:
         """The nodes that the outputs need, arguments first."""
         nodes, first = self.nodes, self.first
-        done: set[int] = set()
+        seen = bytearray(len(self.flags))
         order: list[int] = []
         for root in sorted({a for a in self.outputs if type(a) is int and a >= first}):
             stack = [root]
             while stack:
-                i = stack[-1]
-                if i in done:
-                    stack.pop()
-                    continue
-                missing = [a for a in nodes[i][1] if type(a) is int and a >= first and a not in done]
-                if missing:
-                    stack.extend(missing)
-                else:
-                    done.add(i)
-                    order.append(i)
-                    stack.pop()
+                i = stack.pop()
+                if i < 0:  # all its arguments are there
+                    order.append(~i)
+                elif not seen[i]:
+                    seen[i] = 1
+                    stack.append(~i)
+                    stack += [a for a in nodes[i][1] if type(a) is int and a >= first and not seen[a]]
         return order
 
     def _kind(self, i: int, name: str, args: tuple[Node, ...]) -> tuple[Any, ...]:
