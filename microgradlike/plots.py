@@ -115,7 +115,8 @@ def cost_surfaces(
         ax.plot_surface(W, B, J, cmap="viridis", linewidth=0.2, edgecolor="#00000030")
         ax.contour(W, B, J, levels=12, offset=float(J.min()) - 0.15 * float(np.ptp(J)), cmap="viridis")
         ax.set(xlabel="w", ylabel="b", title=f"{cost}: {shape}")
-        ax.set_zlabel("J(w, b)")
+        ax.set_zlabel("J(w, b)", labelpad=9)
+        ax.set_box_aspect(None, zoom=0.9)  # the layout does not know of the label beside the box
     return figure
 
 
