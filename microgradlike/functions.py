@@ -7,6 +7,8 @@ One function for each public row; what differs from the row is only how argument
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import wraps
+from itertools import zip_longest
 from keyword import iskeyword
 from typing import Any
 
@@ -194,6 +196,42 @@ def _package_names() -> list[str]:
     return [known for known in microgradlike.__all__ if known not in TABLE]
 
 
+def _checked(f: Callable[..., Any], what: str) -> Callable[..., Any]:
+    """A user's rule, whose result must be a number wherever numbers are computed with."""
+
+    @wraps(f)
+    def checked(m: Any, *x: Any) -> Any:
+        return _number_from(f(m, *x), m, what)
+
+    return checked
+
+
+def _checked_list(f: Callable[..., Any], what: str) -> Callable[..., Any]:
+    """A user's pullback, which lists None or a number for each argument; how many is counted by the engine."""
+
+    @wraps(f)
+    def checked(m: Any, g: Any, z: Any, *x: Any) -> Any:
+        found = f(m, g, z, *x)
+        if not isinstance(found, (list, tuple)):
+            raise TypeError(f"{what} must list the gradients of its {len(x)} arguments, not return {found!r:.60}")
+        return [each if each is None else _number_from(each, m, f"{what}, at {i},") for i, each in enumerate(found)]
+
+    return checked
+
+
+def _number_from(result: Any, m: Any, what: str) -> Any:
+    if type(result) is float or (m is values and isinstance(result, Value)):
+        return result
+    if m is floats or m is values:
+        try:
+            return number(result)
+        except (TypeError, ValueError):
+            pass
+    elif result is not None and not isinstance(result, (list, tuple, set, dict)):
+        return result
+    raise TypeError(f"{what} must return a number computed with the functions of m, not {result!r:.60}")
+
+
 def primitive(
     name: str,
     *rules: Callable[..., Any] | None,
@@ -218,7 +256,8 @@ def primitive(
 
     Raises:
         ValueError: the name is taken or no identifier, or neither rules nor a pullback are given.
-        TypeError: a rule or the formula cannot be called, or a column is unknown.
+        TypeError: a rule or the formula cannot be called, or a column is unknown; and later, when the function is
+            used, the formula or a rule returns something else than a number.
 
     Example:
         >>> import microgradlike as mg
@@ -243,7 +282,17 @@ def primitive(
     if unknown:
         raise TypeError(f"primitive {name!r}: no column named {', '.join(unknown)}")
     try:
-        row = _add_row(name, *rules, formula=formula, doc=doc, **columns)
+        given = columns.pop("parameters", None)
+        labels = given or ("x", "y", "z")[: len(rules)]
+        checked = [
+            rule and _checked(rule, f"primitive {name!r}: the rule for {label}")
+            for rule, label in zip_longest(rules, labels, fillvalue=None)
+        ][: len(rules)]
+        if columns.get("pullback") is not None:
+            columns["pullback"] = _checked_list(columns["pullback"], f"primitive {name!r}: the pullback")
+        if given is not None:
+            columns["parameters"] = given
+        row = _add_row(name, *checked, formula=formula, doc=doc, **columns)
         if row.pullback is None and len(row.parameters) != len(rules):
             raise ValueError(f"primitive {name!r} has {len(rules)} rules but parameters {row.parameters}")
         recorder(row)

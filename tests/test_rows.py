@@ -340,3 +340,27 @@ def test_a_row_that_branches_would_be_noticed():
     outside = Op("outside", (lambda m, g, z, x: g * m.heaviside(x),), formula=lambda m, x: m.relu(x), doc="x")
     with pytest.raises(AttributeError, match="'heaviside', which is not in the table"):
         test_rows_use_the_table_only_and_never_branch_on_a_number(outside)
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"rule": lambda m, g, z, x: None}, "the rule for x must return a number .* not None"),
+        ({"rule": lambda m, g, z, x: [g]}, r"the rule for x must return a number .* not \["),
+        ({"pullback": lambda m, g, z, *xs: None}, "the pullback must list the gradients of its 1 arguments"),
+        ({"pullback": lambda m, g, z, *xs: ["g"]}, "the pullback, at 0, must return a number .* not 'g'"),
+    ],
+)
+def test_a_users_row_that_answers_nonsense_is_named(columns, words):
+    columns = {"formula": lambda m, x: m.square(x), "doc": "x²", **columns}
+    rule = [columns.pop("rule", lambda m, g, z, x: g * x)] * ("pullback" not in columns)
+    name = next(fresh_names)
+    f = mg.primitive(name, *rule, **columns, **({} if rule else {"parameters": ("*xs",)}))
+    try:
+        x = Value(3.0)
+        with pytest.raises(TypeError, match=f"primitive '{name}': {words}"):
+            f(*([x] if rule else [[x]])).backward()
+        with pytest.raises(TypeError, match=f"primitive '{name}': "):
+            mg.gradients(f(*([x] if rule else [[x]])), [x])
+    finally:
+        del TABLE[name]
