@@ -578,3 +578,11 @@ def test_a_program_needs_its_inputs():
         Program("x + y", x=1.0, y=2.0)(1.0)
     with pytest.raises(TypeError, match="depends on no input"):
         _ = Program("mg.exp(1.0)", x=1.0).root
+
+
+@pytest.mark.parametrize("constant", [9.698292948757122e-266, 1e-150, 1e250])
+def test_constants_of_any_size_are_judged_in_enough_digits(constant):
+    """A constant is no node, but as much as any its size decides how many digits differences lose."""
+    pytest.importorskip("mpmath", reason="the judge is mpmath's")
+    assert check_gradients(lambda x: mg.atan2(x, constant), 1.0, judge="mpmath")
+    assert check_gradients(lambda x: (x * constant) / constant, 1.0, judge="mpmath")

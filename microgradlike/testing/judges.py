@@ -84,7 +84,8 @@ class Recording:
 
     def bits(self) -> int:
         """The precision in which differences of this computation lose nothing."""
-        exponents = [abs(math.frexp(v.data)[1]) for v in self.order if v.data and math.isfinite(v.data)]
+        numbers = [v.data for v in self.order] + [x for v in self.order for x in v.args if type(x) is float]
+        exponents = [abs(math.frexp(x)[1]) for x in numbers if x and math.isfinite(x)]
         return 400 + 3 * max(exponents, default=0)
 
 
