@@ -3,8 +3,10 @@
     python docs/measure_accuracy.py [reference.jsonl.gz]
 
 The reference holds inputs, values and partial derivatives from arithmetic of 1,400 bits, with the part that a float
-cannot hold, so errors come out in ulp (units in the last place) to a few digits. PyTorch and JAX are measured where
-they are installed, on the same cases, in float64, on the CPU. `soft` fields are convention and not counted.
+cannot hold, so errors come out in ulp (units in the last place) to a few digits. Rows that it lacks get cases of the
+same kind here, computed with mpmath. PyTorch and JAX are measured where they are installed, on the same cases, in
+float64, on the CPU; so are our own compiled programs, by each backend, all cases of a kind as one batch. `soft` fields
+are convention and not counted.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import json
 import math
 import os
 import platform
+import random
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -45,8 +48,12 @@ def ours(op: str, params: dict[str, Any]) -> Callable[..., Any]:
         return lambda *x: mg.losses.cross_entropy(x, params["target"])
     if name == "mean_squared_error":
         return lambda *x: mg.losses.mean_squared_error(x[: len(x) // 2], x[len(x) // 2 :])
-    if name == "logsumexp":
-        return lambda *x: mg.logsumexp(x)
+    if name in ("logsumexp", "sum", "prod", "mean", "norm"):
+        return lambda *x: getattr(mg, name)(x)
+    if name == "dot":
+        return lambda *x: mg.dot(x[: len(x) // 2], x[len(x) // 2 :])
+    if name == "soft_cross_entropy":  # (the function of losses.py checks that the targets are a distribution)
+        return lambda *x: mg.soft_cross_entropy(x[: len(x) // 2], x[len(x) // 2 :])
     if name == "gelu_tanh":
         return lambda x: mg.gelu(x, approximate="tanh")
     function = getattr(mg, name)
@@ -73,6 +80,10 @@ def torchs(op: str, params: dict[str, Any]) -> Callable[..., Any] | None:
         "mse": lambda *x: F.mse_loss(*half(x)), "half_squared_error": lambda p, t: 0.5 * (p - t) ** 2,
         "bce": F.binary_cross_entropy, "bce_logits": F.binary_cross_entropy_with_logits,
         "hinge": lambda s, y: F.relu(1 - s * y),
+        "sum": lambda *x: torch.stack(x).sum(), "prod": lambda *x: torch.stack(x).prod(),
+        "mean": lambda *x: torch.stack(x).mean(), "norm": lambda *x: torch.linalg.vector_norm(torch.stack(x)),
+        "dot": lambda *x: torch.dot(*half(x)), "clip": torch.clamp,
+        "soft_cross_entropy": lambda *x: F.cross_entropy(half(x)[0][None], half(x)[1][None]),
     }  # fmt: skip
     return table.get(op, getattr(torch, op, None))
 
@@ -98,8 +109,92 @@ def jaxs(op: str, params: dict[str, Any]) -> Callable[..., Any] | None:
         "ce_logits": lambda *x: -jax.nn.log_softmax(jnp.stack(x))[params["target"]],
         "mse": lambda *x: jnp.mean((half(x)[0] - half(x)[1]) ** 2),
         "half_squared_error": lambda p, t: 0.5 * (p - t) ** 2, "hinge": lambda s, y: jax.nn.relu(1 - s * y),
+        "sum": lambda *x: jnp.stack(x).sum(), "prod": lambda *x: jnp.stack(x).prod(),
+        "mean": lambda *x: jnp.stack(x).mean(), "norm": lambda *x: jnp.linalg.norm(jnp.stack(x)),
+        "dot": lambda *x: jnp.dot(*half(x)), "clip": jnp.clip,
+        "soft_cross_entropy": lambda *x: -jnp.dot(half(x)[1], jax.nn.log_softmax(half(x)[0])),
     }  # fmt: skip
     return table.get(op, getattr(jnp, op, None))
+
+
+# ── rows that the reference lacks ───────────────────────────────────────────────────────────────
+Exact = tuple[Any, list[Any]]
+
+
+def exactly(op: str, x: list[Any]) -> Exact:
+    """Value and partials of the operation by mpmath, from their definitions."""
+    from mpmath import mp
+
+    half = len(x) // 2
+    first, second = x[:half], x[half:]
+    if op in ("floor", "ceil", "round", "trunc"):
+        whole = {"floor": mp.floor, "ceil": mp.ceil, "round": mp.nint, "trunc": lambda v: mp.sign(v) * mp.floor(abs(v))}
+        return whole[op](x[0]), [0]
+    if op == "remainder":
+        return x[0] - x[1] * mp.floor(x[0] / x[1]), [1, -mp.floor(x[0] / x[1])]
+    if op == "clip":
+        v, low, high = x
+        return min(max(v, low), high), [low <= v <= high, v < low <= high, high < max(v, low)]
+    if op == "sum":
+        return mp.fsum(x), [1] * len(x)
+    if op == "mean":
+        return mp.fsum(x) / len(x), [mp.mpf(1) / len(x)] * len(x)
+    if op == "prod":
+        return mp.fprod(x), [mp.fprod(x[:i] + x[i + 1 :]) for i in range(len(x))]
+    if op == "dot":
+        return mp.fsum(a * b for a, b in zip(first, second, strict=True)), second + first
+    if op == "norm":
+        norm = mp.sqrt(mp.fsum(v * v for v in x))
+        return norm, [v / norm for v in x]
+    assert op == "soft_cross_entropy"
+    top = max(first)
+    weights = [mp.exp(v - top) for v in first]
+    lost = [top - v + mp.log(mp.fsum(weights)) for v in first]
+    total, targets = mp.fsum(weights), mp.fsum(second)
+    slopes = [w / total * targets - q for w, q in zip(weights, second, strict=True)]
+    return mp.fsum(q * e for q, e in zip(second, lost, strict=True)), slopes + lost
+
+
+def further_cases(count: int = 100) -> list[dict[str, Any]]:
+    """As many cases of each, in the form of the reference's; half of them in its domain, half anywhere."""
+    from mpmath import mp, mpf
+
+    rng = random.Random(0)
+
+    def anywhere() -> float:
+        size = rng.choice([rng.uniform(-1074, 1023), rng.uniform(-60, 60), rng.choice([-1074, -1022, -540, 511, 1023])])
+        return math.ldexp(rng.uniform(1.0, 2.0), int(size)) * rng.choice([1.0, -1.0])
+
+    def nearest(truth: Any) -> tuple[str, float]:
+        x = float(truth)
+        return x.hex(), 0.0 if math.isinf(x) else float((truth - mpf(x)) / mpf(math.ulp(x)))
+
+    cases = []
+    for op in ("remainder", "clip", "floor", "ceil", "round", "trunc", "sum", "prod", "mean", "dot", "norm",
+               "soft_cross_entropy"):  # fmt: skip
+        row = mg.ops.TABLE[op]
+        for k in range(count):
+            ordinary = k < count // 2
+            n = {"dot": 6, "soft_cross_entropy": 6}.get(op, 4) if row.arity is None else row.arity
+            domain = (row.domain * n)[:n] if len(row.domain) == 1 else row.domain
+            x = [rng.uniform(*each) if ordinary else anywhere() for each in domain]
+            if op == "soft_cross_entropy":
+                scale = rng.choice([1.0, 5.0, 40.0]) if ordinary else 10.0 ** rng.uniform(-9, 300)
+                weights = [rng.random() for _ in x[:3]]
+                x = [rng.gauss(0.0, scale) for _ in x[:3]] + [w / math.fsum(weights) for w in weights]
+            if op == "clip" and x[1] > x[2]:
+                x[1:] = x[:0:-1]
+            bits = 4400 if op != "soft_cross_entropy" else 2500
+            with mp.workprec(bits):
+                value, partials = exactly(op, [mpf(v) for v in x])
+                z, z_fraction = nearest(value)
+                grads = [nearest(mpf(int(d)) if isinstance(d, bool) else mpf(d)) for d in partials]
+            cases.append({
+                "op": op, "params": {}, "inputs": [v.hex() for v in x], "kind": "ordinary" if ordinary else "extreme",
+                "value": z, "value_frac": z_fraction, "grads": [g for g, _ in grads],
+                "grads_frac": [f for _, f in grads], "soft": [],
+            })  # fmt: skip
+    return cases
 
 
 # ── running them ────────────────────────────────────────────────────────────────────────────────
@@ -139,7 +234,32 @@ def run_jax(function: Callable[..., Any], inputs: list[list[float]]) -> list[Ans
     return [(float(v), [float(g[i]) for g in gradients]) for i, v in enumerate(values)]
 
 
-LIBRARIES = {"microgradlike": (ours, run_ours), "torch": (torchs, run_torch), "jax": (jaxs, run_jax)}
+def run_compiled(backend: str) -> Callable[..., list[Answer]]:
+    """Value and gradient of all cases as one batch of a compiled program: of the recorded gradient's graph."""
+
+    def run(function: Callable[..., Any], inputs: list[list[float]]) -> list[Answer]:
+        def both(x: list[Any]) -> list[Any]:
+            y = function(*x)
+            return [y, *mg.gradients(y, list(x))]
+
+        answers = mg.compile(both, backend=backend).map(inputs)
+        rows = (
+            list(zip(*answers, strict=True)) if isinstance(answers, list) and len(answers) != len(inputs) else answers
+        )
+        return [(float(row[0]), [float(g) for g in row[1:]]) for row in rows]
+
+    return run
+
+
+LIBRARIES = {
+    "microgradlike": (ours, run_ours),
+    "torch": (torchs, run_torch),
+    "jax": (jaxs, run_jax),
+    "compiled python": (ours, run_compiled("python")),
+    "compiled numpy": (ours, run_compiled("numpy")),
+    "compiled llvm": (ours, run_compiled("llvm")),
+}
+MODULES = {"compiled python": "sys", "compiled numpy": "numpy", "compiled llvm": "llvmlite"}  # what each needs
 
 
 # ── judging ─────────────────────────────────────────────────────────────────────────────────────
@@ -159,16 +279,18 @@ def main(arguments: list[str] | None = None) -> int:
         for line in lines:
             case = json.loads(line)
             groups[case["op"], json.dumps(case["params"], sort_keys=True), len(case["inputs"])].append(case)
+    for case in further_cases():
+        groups[case["op"], "{}", len(case["inputs"])].append(case)
     rows: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
     versions = {"python": platform.python_version()}
     for library, (find, run) in LIBRARIES.items():
         if library != "microgradlike":
             try:
-                __import__(library)
+                __import__(MODULES.get(library, library))
             except ImportError:
                 print(f"{library} is not installed and not measured")
                 continue
-        versions[library] = mg.__version__ if library == "microgradlike" else importlib.metadata.version(library)
+        versions[library] = version(library)
         for (op, params, _), cases in groups.items():
             function = find(op, json.loads(params))
             if function is None:
@@ -219,6 +341,15 @@ def _alone(run: Callable[..., list[Answer]], function: Callable[..., Any], x: li
         return run(function, [x])[0]
     except RuntimeError:
         return math.nan, [math.nan] * len(x)
+
+
+def version(library: str) -> str:
+    """Of the library, or of what a compiled program runs on."""
+    if library == "microgradlike":
+        return mg.__version__
+    if library == "compiled python":
+        return platform.python_version()
+    return importlib.metadata.version(MODULES.get(library, library))
 
 
 def _libc() -> str:

@@ -1,8 +1,8 @@
 """The reference of primitives and the table of accuracies, made from ops.py and accuracy.json at build time.
 
-A page says `<!-- primitives -->` or `<!-- accuracy -->` where they belong; every public row gets an entry. What an
-entry shows is computed: the formula and the derivatives by running the row in the namespace of formulas (latex.py),
-the curve by running it on floats (curves.py), the card by drawing one node.
+A page says `<!-- primitives -->`, `<!-- accuracy -->` or `<!-- accuracy of compiled programs -->` where they belong;
+every public row gets an entry. What an entry shows is computed: the formula and the derivatives by running the row in
+the namespace of formulas (latex.py), the curve by running it on floats (curves.py), the card by drawing one node.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from microgradlike.ops import TABLE, Op
 
 ACCURACY = Path(__file__).resolve().parents[1] / "accuracy.json"
 PEERS = {"microgradlike": "microgradlike", "torch": "PyTorch", "jax": "JAX"}
+BACKENDS = {"compiled python": "Python", "compiled numpy": "NumPy", "compiled llvm": "llvmlite"}
 
 
 def groups() -> dict[str, list[Op]]:
@@ -167,11 +168,11 @@ def ulps(x: float) -> str:
     )
 
 
-def accuracy_table() -> str:
-    """The whole measurement as one table in HTML."""
+def accuracy_table(libraries: dict[str, str], limit: float = 2.0) -> str:
+    """What was measured of these libraries as one table in HTML; errors above the limit are marked."""
     measured = measurements()
-    found = [library for library in PEERS if library in measured["versions"]]
-    head = "".join(f'<th colspan="3">{PEERS[name]} {measured["versions"][name]}</th>' for name in found)
+    found = [library for library in libraries if library in measured["versions"]]
+    head = "".join(f'<th colspan="3">{libraries[name]} {measured["versions"][name]}</th>' for name in found)
     under = "<th>value</th><th>derivative</th><th>wrong</th>" * len(found)
     lines = [
         f'<table class="accuracy"><thead><tr><th rowspan="2">primitive</th>{head}</tr><tr>{under}</tr></thead><tbody>'
@@ -184,7 +185,7 @@ def accuracy_table() -> str:
                 cells += "<td>–</td>" * 3
                 continue
             for ordinary, anywhere in zip(row["ordinary"], row["anywhere"], strict=True):
-                bad = ' class="bad"' if anywhere > 2.0 else ""
+                bad = ' class="bad"' if anywhere > limit else ""
                 cells += f'<td{bad}><span title="ordinary inputs">{ulps(ordinary)}</span> / {ulps(anywhere)}</td>'
             bad = ' class="bad"' if row["wrong"] else ""
             cells += f"<td{bad}>{row['wrong']}</td>"
@@ -205,7 +206,10 @@ def fill(app: Any, docname: str, source: list[str]) -> None:
     if "<!-- primitives -->" in source[0]:
         source[0] = source[0].replace("<!-- primitives -->", reference(Path(app.outdir) / "_images" / "primitives"))
     if "<!-- accuracy -->" in source[0]:
-        source[0] = source[0].replace("<!-- accuracy -->", accuracy_table())
+        source[0] = source[0].replace("<!-- accuracy -->", accuracy_table(PEERS))
+    if "<!-- accuracy of compiled programs -->" in source[0]:
+        table = accuracy_table(BACKENDS, limit=4.0)
+        source[0] = source[0].replace("<!-- accuracy of compiled programs -->", table)
     if "<!-- kinks -->" in source[0]:
         source[0] = source[0].replace("<!-- kinks -->", kinks())
 
