@@ -33,13 +33,20 @@ def update_text(name: str, program: Program, states: int) -> str:
     """A kernel that applies the rule to every parameter, out of place.
 
     d = [n, x, new x, table of gradients in U, coefficients, state …, new state …]; P[0] becomes nan if a gradient is
-    not finite, else 0.
+    not finite, else 0. A state that the rule leaves alone is not written. Quotients by a coefficient may differ from
+    the rule's in the last digit.
     """
     f = Function(f'"{name}"', ARGUMENTS)
     n = f.field("%d", 0)
     x, new_x, table, numbers = (f.new(f"inttoptr i64 {f.field('%d', k)} to ptr") for k in range(1, 5))
     pointers = [f.new(f"inttoptr i64 {f.field('%d', 5 + k)} to ptr") for k in range(2 * states)]
     coefficients = [f.load(f.at(numbers, str(k))) for k in range(program.inputs - 2 - states)]
+    first = 2 + states
+    divisors = {args[1] for row, args in zip(program.rows, program.args, strict=True) if row.name == "divide"}
+    inverses = {
+        a: f.operation("reciprocal", 1, coefficients[a - first])
+        for a in sorted(a for a in divisors if type(a) is int and first <= a < program.inputs)
+    }
     wide = f.new(f"and i64 {n}, -{LANES}")
     finite: list[str] = []
     for lanes, start, stop in ((LANES, "0", wide), (1, wide, n)):
@@ -58,8 +65,13 @@ def update_text(name: str, program: Program, states: int) -> str:
         slots += splats
         for row, args in zip(program.rows, program.args, strict=True):
             operands = [slots[a] if type(a) is int else f.constant(a, lanes) for a in args]
-            slots.append(f.operation(row.name, lanes, *operands))
-        for target, a in zip([new_x, *pointers[states:]], program.outputs, strict=True):
+            if row.name == "divide" and args[1] in inverses:  # a division takes as long as ten multiplications
+                slots.append(f.operation("multiply", lanes, operands[0], f.splat(inverses[args[1]], lanes)))
+            else:
+                slots.append(f.operation(row.name, lanes, *operands))
+        for number, (target, a) in enumerate(zip([new_x, *pointers[states:]], program.outputs, strict=True)):
+            if number and a == number + 1 and type(a) is int:
+                continue  # a state that stays as it is
             f.store(slots[a] if type(a) is int else f.constant(a, lanes), f.at(target, i.counter), lanes)
         nothing = f.operation("subtract", lanes, g, g)
         (total,) = f.end(i, [f.operation("add", lanes, i.carried[0], nothing)])

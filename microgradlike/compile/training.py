@@ -175,6 +175,7 @@ class _NativeSteps:
         vectors[0] = self.training._theta
         for row, name in zip(vectors[1:], self.names, strict=True):
             row[:] = self.training.optimizer.state[name]
+        self.vectors[1 - self.now][1:] = vectors[1:]  # native code does not write what stays as it is
 
     def pull(self) -> None:
         """And back."""
