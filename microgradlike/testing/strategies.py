@@ -162,10 +162,13 @@ def graphs(
     """
     rows = _rows(ops)
     _at_least_one(max_size=max_size, max_inputs=max_inputs)
-    return _programs(rows, max_size, max_inputs, True, draw).map(_root_of)
+    return _roots(_programs(rows, max_size, max_inputs, True, draw))
 
 
-def _root_of(program: Program) -> Value:
+@st.composite
+def _roots(draw: Any, programs: st.SearchStrategy[Program]) -> Value:
+    """(Composed and not mapped, so that the report shows the Value, and the note the code to paste.)"""
+    program: Program = draw(programs)
     if currently_in_test_context():
         note(f"the graph, as code:\n{program.code}\n")  # printed for the failing example only
     return program.root
