@@ -634,6 +634,8 @@ def _checked(x: Any, name: str = "data") -> float:
     try:
         return number(x)
     except TypeError as error:
+        if x is None and name == "grad":
+            raise TypeError("grad must be a real number, not NoneType: set it to 0.0") from None
         raise TypeError(f"{name} {error}") from None
     except OverflowError as error:
         raise OverflowError(f"{name} {error}") from None
@@ -665,6 +667,8 @@ def number(x: Any) -> float:
         cure = "convert text with float(...) first"
     elif isinstance(x, complex):
         cure = "use its .real or .imag"
+    elif getattr(x, "shape", None) == () and hasattr(x, "item"):  # an array or tensor without dimensions
+        cure = "its number is x.item()"
     elif isinstance(x, (list, tuple)) or hasattr(x, "__array__"):
         cure = "make one Value for each element"
     raise TypeError(f"must be a real number, not {type(x).__name__}: {cure}")
@@ -727,6 +731,8 @@ _ELSEWHERE = {
     "requires_grad": "every Value records, except within no_grad(); v.detach() is a leaf of its own",
     "clone": "copy.copy(v) is a copy, mg.positive(v) a new node with the same number",
     "clamp": "it is v.clip(low, high)",
+    "name": "its name is v.label",
+    "gradient": "it is v.grad",
 }
 
 
@@ -1161,8 +1167,8 @@ def _special_mode(**modes: Any) -> Iterator[None]:
             _special -= 1
 
 
-def no_grad() -> Any:
-    """Within `with no_grad():` (or a function decorated `@no_grad()`), results are plain leaves: nothing is recorded.
+def no_grad(function: Any = None) -> Any:
+    """Within `with no_grad():` (or a function decorated `@no_grad`), results are plain leaves: nothing is recorded.
 
     It holds for the thread that enters it. `grad` and the other transforms still differentiate their function
     within it; the derivatives are numbers or plain leaves then.
@@ -1175,7 +1181,10 @@ def no_grad() -> Any:
         >>> y.data, y.is_leaf
         (9.0, True)
     """
-    return _special_mode(recording=False)
+    if function is not None and not callable(function):
+        raise TypeError(f"no_grad() decorates a function or stands in a with statement; it takes no {function!r}")
+    mode = _special_mode(recording=False)
+    return mode if function is None else mode(function)
 
 
 def is_recording() -> bool:

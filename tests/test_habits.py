@@ -36,6 +36,9 @@ WRONG = {
     "set_params(max_iter)": (lambda: models.MLPClassifier().set_params(max_iter=9), ValueError, "called epochs"),
     "partial_fit": (lambda: models.SoftmaxRegression().partial_fit([], []), AttributeError, "begins anew"),
     "LinearRegression": (lambda: models.LinearRegression, AttributeError, r"MLPRegressor\(hidden_layer_sizes=\(\)\)"),
+    "v.grad = None": (lambda: setattr(Value(1.0), "grad", None), TypeError, r"not NoneType: set it to 0\.0"),
+    "v.name": (lambda: Value(1.0).name, AttributeError, r"v\.label"),
+    "no_grad(True)": (lambda: mg.no_grad(True), TypeError, "decorates a function or stands in a with statement"),
     "sum(a, b)": (lambda: mg.sum(Value(1.0), Value(2.0)), TypeError, r"sum\(\) takes one sequence: write sum\(\["),
     "softmax(a, b)": (lambda: mg.softmax(1.0, 2.0), TypeError, r"softmax\(\) takes one sequence: write softmax\(\["),
     "logsumexp(a, b)": (lambda: mg.logsumexp(1.0, 2.0), TypeError, r"logsumexp\(\) takes one sequence"),
@@ -72,6 +75,32 @@ def test_a_subclass_may_use_such_names_itself():
     assert net.others == {"nouts": 1}
     assert net.forward([1.0, 2.0]).data == 3.0
     assert Step(net.parameters(), lr=0.25).learning_rate == 0.25
+
+
+def test_no_grad_decorates_with_and_without_brackets():
+    x = Value(3.0)
+
+    @mg.no_grad
+    def bare(x, factor=2.0):
+        """Doubled."""
+        return x * factor
+
+    @mg.no_grad()
+    def called(x):
+        return bare(x, factor=4.0)
+
+    for _ in range(2):
+        assert (bare(x).is_leaf, bare(x).data, called(x).is_leaf, called(x).data) == (True, 6.0, True, 12.0)
+    assert (bare.__name__, bare.__doc__) == ("bare", "Doubled.")
+    assert not (x * 2).is_leaf
+
+
+def test_an_array_without_dimensions_is_answered_with_its_item():
+    np = pytest.importorskip("numpy", reason="NumPy is optional")
+    with pytest.raises(TypeError, match=r"data must be a real number, not ndarray: its number is x\.item\(\)"):
+        Value(np.array(2.0))
+    with pytest.raises(TypeError, match="make one Value for each element"):
+        Value(np.array([2.0]))
 
 
 # ── a network's outputs ─────────────────────────────────────────────────────────────────────────

@@ -209,9 +209,11 @@ def test_numpy_scalars_are_real_numbers():
     for number in (np.float64(1.5), np.float32(1.5), np.int64(3), np.uint8(3), np.bool_(True), np.float16(0.5)):
         assert type(Value(number).data) is float
         assert (Value(2.0) * number).data == 2.0 * float(number)
-    for array in (np.array([1.0]), np.array(1.0), np.array([[1.0]])):
+    for array in (np.array([1.0]), np.array([[1.0]])):
         with pytest.raises(TypeError, match="one Value for each element"):
             Value(array)
+    with pytest.raises(TypeError, match=r"its number is x\.item\(\)"):
+        Value(np.array(1.0))
 
 
 @pytest.mark.parametrize(
