@@ -35,7 +35,7 @@ WRONG = [
     (lambda: mg.atan2(a, z=b), TypeError, r"atan2\(\) got 'z' but takes y, x"),
     (lambda: mg.atan2(x=b), TypeError, r"atan2\(\) misses y"),
     (lambda: mg.atan2(a), TypeError, r"atan2\(\) takes 2 argument\(s\) \(y, x\), not 1"),
-    (lambda: engine.values.atan2(a, b, a), TypeError, r"atan2\(\) takes 2 positional arguments but 3 were given"),
+    (lambda: engine.values.atan2(a, b, a), TypeError, r"\(\) takes (exactly )?2 positional arguments \(?(but )?3"),
     (lambda: mg.logsumexp(a), TypeError, "logsumexp: xs must be a sequence of Values or numbers, not Value"),
     (lambda: mg.sum("12"), TypeError, "sum: xs must be a sequence of Values or numbers, not str"),
     (lambda: mg.softmax([]), ValueError, "softmax: xs is empty; it needs at least one element"),
