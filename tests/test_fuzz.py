@@ -114,7 +114,7 @@ def test_any_label_survives_into_dot(labels):
 @given(name=TEXT | st.sampled_from([name + "x" for name in TABLE]))
 @examples(60)
 def test_any_unknown_name_is_an_attribute_error_that_quotes_it(name):
-    assume(name not in TABLE and not hasattr(Value, name) and name not in dir(mg))
+    assume(name not in TABLE and not hasattr(Value(1.0), name) and name not in dir(mg))  # (NumPy names: rint)
     for thing in (Value(1.0), mg):
         with pytest.raises(AttributeError) as info:
             getattr(thing, name)
@@ -349,9 +349,7 @@ def test_random_graphs_against_jax(root):
 # Rows whose specials PyTorch and JAX have right, by IEEE 754 and the same conventions at kinks. (Not those of, say,
 # abs: its slope at 0 is 1 in JAX; and sums of many may overflow on the way, in both.) The others are judged by the
 # reference file (test_accuracy.py) and test_floats.py.
-AGREED = (
-    "add subtract multiply negative square exp expm1 sin cos tanh atan relu maximum minimum half_squared_error"
-).split()
+AGREED = "add subtract multiply negative square exp expm1 sin cos tanh atan relu maximum minimum".split()
 SPECIAL = [0.0, -0.0, 1.0, -1.0, math.inf, -math.inf, math.nan, 1e300, -1e300, 1.7976931348623157e308, 1e-300]
 SUBNORMAL = [5e-324, -5e-324, 2.2250738585072e-308]
 
