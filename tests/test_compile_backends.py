@@ -28,7 +28,8 @@ ROWS = [row for row in TABLE.values() if row.arity is not None and row.name != "
 
 
 # ── random programs ─────────────────────────────────────────────────────────────────────────────
-SPECIAL = [0.0, -0.0, 1.0, -1.0, 1e3, 5e-324, -1e-310, 1e300, math.inf, -math.inf, math.nan]
+# No subnormal ones: what they lose depends on the order of a sum, and x % a makes anything of that.
+SPECIAL = [0.0, -0.0, 1.0, -1.0, 1e3, 1e-300, 1e300, math.inf, -math.inf, math.nan]
 
 
 @st.composite
@@ -92,6 +93,28 @@ def test_array_backends_agree_on_random_programs(backend, call, count):
     found, gradient = compiled(step, arguments, count, parameters)
     assert close(found, value, size, 1e-9)
     assert all(close(a, b, size, 1e-7) for a, b in zip(gradient, gradients, strict=True))
+
+
+@pytest.mark.parametrize("backend", ARRAYS)
+@given(calls(), st.data())
+@settings(max_examples=25, deadline=None)
+def test_rows_at_specials_leave_the_other_rows_alone(backend, call, data):
+    function, arguments, parameters = call
+    other = st.tuples(st.just(1.0), *(st.just(x) | st.sampled_from(SPECIAL) for x in arguments[1:]))
+    rows = [arguments, *data.draw(st.lists(other, min_size=1, max_size=9))]
+    expected = [eager(function, row, parameters) for row in rows]
+    numbers = [x for value, gradients in expected for x in (value, *gradients)]
+    size = max([1.0, *(abs(x) for x in numbers if math.isfinite(x))])
+    if size > 1e12:
+        return
+    step = mg.compile(function, backend=backend)
+    columns = list(zip(*rows, strict=True))
+    found = step.map(*columns)
+    assert all(close(a, value, size, 1e-9) for a, (value, _) in zip(found, expected, strict=True))
+    _, gradient = step.value_and_grad(*columns)
+    by_parameter = dict(zip(step.parameters, gradient, strict=True))
+    for j, p in enumerate(parameters):
+        assert close(by_parameter.get(p, 0.0), sum(g[j] for _, g in expected) / len(rows), size, 1e-7)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

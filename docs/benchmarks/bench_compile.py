@@ -483,7 +483,7 @@ else:
     gradient = [found[p] for p in w]
 print(time.perf_counter() - began, float(value), *gradient)
 """
-LIMIT = 100  # seconds that a peer may take
+LIMIT = 60  # seconds that a peer may take
 
 
 def latency(small):
