@@ -205,13 +205,13 @@ op("divide",   lambda m, g, z, x, y: g * m.reciprocal(y),
    write="{} / {}", symbol="÷", domain=(REAL, POSITIVE), trouble=(0.0,), doc="x / y, with 1/0 = inf as IEEE 754 has it.")
 op("reciprocal", lambda m, g, z, x: -(g * m.over_square(1.0, x)),
    formula=lambda m, x: m.divide(1.0, x), write="1/{}", symbol="1/x", domain=(POSITIVE,), trouble=(0.0,), doc="1 / x")
-op("remainder", lambda m, g, z, x, y: g,
+op("remainder", lambda m, g, z, x, y: m.defined(z, g),
                 lambda m, g, z, x, y: -(g * m.round(m.divide(x, y) - m.divide(z, y))),
    formula=lambda m, x, y: x - y * m.floor(m.divide(x, y)), write="{} mod {}", symbol="mod", domain=(REAL, POSITIVE),
    kinks="at multiples of y: the derivative of the branch that the value is on", doc="x − y·⌊x / y⌋, with the sign of y as in Python.")
 op("pow",      lambda m, g, z, x, y: g * m.pow_slope(x, y),
                lambda m, g, z, x, y: g * m.pow_log(x, y),
-   write="{} ^ {}", symbol="xʸ", domain=(POSITIVE, REAL), trouble=(0.0,), doc="x to the power y; 0 to the power 0 is 1, with derivative 0.")
+   write="{} ^ {}", symbol="xʸ", domain=(POSITIVE, REAL), trouble=(0.0,), doc="x to the power y; 0 to the power 0 is 1, with derivative 0 for x and −∞ for y.")
 op("square",   lambda m, g, z, x: g * (2.0 * x),
    formula=lambda m, x: x * x, write="{}²", symbol="x²", doc="x²")
 op("sqrt",     lambda m, g, z, x: g * m.divide(0.5, m.abs(z)),
@@ -240,7 +240,7 @@ op("logaddexp", lambda m, g, z, x, y: g * m.sigmoid_difference(x, y),
                 lambda m, g, z, x, y: g * m.sigmoid_difference(y, x),
    formula=lambda m, x, y: m.maximum(x, y) + m.log1p(m.exp(-m.abs(x - y))), trouble=(0.0,), doc="ln(eˣ + eʸ), without overflow.")
 op("xlogy",    lambda m, g, z, x, y: g * m.defined(x, m.log(y)),
-               lambda m, g, z, x, y: g * m.defined(m.log(y), m.where(m.equal(x, 0.0), 0.0, m.divide(x, y))),
+               lambda m, g, z, x, y: g * m.defined(m.log(y), m.where(m.equal(m.abs(x) + m.abs(y), 0.0), 0.0, m.divide(x, y))),
    formula=lambda m, x, y: m.where(m.equal(x, 0.0), m.defined(y, 0.0), x * m.log(y)), write="{} ln {}", symbol="x ln y", domain=(REAL, POSITIVE), trouble=(0.0,), doc="x·ln(y), and 0 where x is 0.")
 
 # ── trigonometry and hyperbolic functions ───────────────────────────────────────────────────────
@@ -382,7 +382,7 @@ helper("difference_over", lambda m, g, z, x, y, n: g * m.reciprocal(n),
                           lambda m, g, z, x, y, n: -(g * m.reciprocal(n)),
                           lambda m, g, z, x, y, n: -(g * m.divide(z, n)),
    formula=lambda m, x, y, n: m.divide(x - y, n), write="({} − {})/{}", parameters=("x", "y", "n"), domain=(REAL, REAL, POSITIVE), doc="(x − y) / n, also where the difference overflows.")
-helper("pow_slope", lambda m, g, z, x, y: g * (y * m.pow_slope(x, y - 1.0)),
+helper("pow_slope", lambda m, g, z, x, y: g * m.where(m.equal(m.abs(x) + m.abs(y), 0.0), 0.0, y * m.pow_slope(x, y - 1.0)),
                     lambda m, g, z, x, y: g * (m.pow(x, y - 1.0) + y * m.pow_log(x, y - 1.0)),
    formula=lambda m, x, y: m.where(m.equal(y, 0.0), 0.0, y * m.pow(x, y - 1.0)), write="∂({} ^ {})", domain=(POSITIVE, REAL), doc="y·x^(y−1), and 0 where y is 0.")
 helper("pow_log", lambda m, g, z, x, y: g * (m.pow(x, y - 1.0) + y * m.pow_log(x, y - 1.0)),

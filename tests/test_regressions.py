@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict, defaultdict, namedtuple
 from decimal import Decimal
 
@@ -289,3 +290,24 @@ def test_decimals_too_large_for_a_float_are_refused():
 def test_rounding_to_decimals_does_not_overflow():
     for x, digits in ((1e300, 10), (-1e308, 1), (123456789.125, 2), (float("inf"), 3)):
         assert round(Value(x), digits).data == round(x, digits)
+
+
+# ── higher derivatives at special points ────────────────────────────────────────────────────────
+def test_xlogy_has_its_mixed_derivative_where_x_is_zero():
+    """It was 0 in one order of differentiation and 1/y in the other; x^x at 1 had 7 for its fourth derivative, 8."""
+    assert mg.hessian(mg.xlogy, argnums=(0, 1))(0.0, 2.0) == ((0.0, 0.5), (0.5, 0.0))
+    derivative, found = lambda x: x**x, []
+    for _ in range(5):
+        derivative = mg.grad(derivative)
+        found.append(derivative(1.0))
+    assert found == [1.0, 2.0, 3.0, 8.0, 10.0]
+
+
+@pytest.mark.parametrize("power", [0, 1, 2, 3])
+def test_powers_have_every_derivative_at_zero(power):
+    """That of order power + 2 was nan, and so was the Hessian of a polynomial with a constant term."""
+    derivative = lambda x: x**power
+    for order in range(1, 7):
+        derivative = mg.grad(derivative)
+        assert derivative(0.0) == (math.factorial(power) if order == power else 0.0)
+    assert mg.hessian(lambda x: sum(c * x**k for k, c in enumerate([5, 3, 2])))(0.0) == 4.0
