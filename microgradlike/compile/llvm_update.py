@@ -69,8 +69,8 @@ def update_text(name: str, program: Program, states: int) -> str:
                 slots.append(f.operation("multiply", lanes, operands[0], f.splat(inverses[args[1]], lanes)))
             else:
                 slots.append(f.operation(row.name, lanes, *operands))
-        for number, (target, a) in enumerate(zip([new_x, *pointers[states:]], program.outputs, strict=True)):
-            if number and a == number + 1 and type(a) is int:
+        for result, (target, a) in enumerate(zip([new_x, *pointers[states:]], program.outputs, strict=True)):
+            if result and a == result + 1 and type(a) is int:
                 continue  # a state that stays as it is
             f.store(slots[a] if type(a) is int else f.constant(a, lanes), f.at(target, i.counter), lanes)
         nothing = f.operation("subtract", lanes, g, g)
