@@ -39,10 +39,10 @@ def cases(small):
     yield logistic(small)
     yield fit(small)
     yield digits(small)
-    yield latency(small)
+    yield from latency(small)
     yield from overhead(small)
     yield gpt(small)
-    yield growth(small)
+    yield from growth(small)
 
 
 def missing_backend(backend):
@@ -489,10 +489,12 @@ LIMIT = 60  # seconds that a peer may take
 def latency(small):
     """From a Python function to its first value and gradient, each in a process of its own."""
     sizes = (200,) if small else (2_000, 20_000, 100_000)
-    rows, missing = [], {}
     kinds = ["llvm, cold", "llvm, warm from disk", "numpy", "JAX jit"]
-    for shape in ("chain", "layer"):
-        answers = {}
+    for shape, about in (
+        ("chain", "each operation needs the one before"),
+        ("layer", "√(n/2) tanh of sums of as many products, the widest program there is"),
+    ):
+        rows, missing, answers = [], {}, {}
         for kind in kinds:
             needed = jax if kind == "JAX jit" else missing_backend(kind.split(",")[0].split()[0])
             if isinstance(needed, Missing):
@@ -506,14 +508,13 @@ def latency(small):
                     times, answer = latency_of(kind.replace(",", ""), shape, size, 2 if small or size > 2000 else 4)
                     if answer:
                         agree({"first": answers.setdefault(size, answer), kind: answer})
-                rows.append([kind if kind == "JAX jit" else f"microgradlike, {kind}", shape, f"{size:,}", times])
-    return {
-        "name": "W7 compile latency", "unit": "s",
-        "note": "Scalar operations in a Python function → its first value and gradient, seconds; best of several "
-        "processes, imports not counted. Chain: each operation needs the one before. Layer: √(n/2) sums of products.",
-        "columns": ["", "program", "operations", "seconds"],
-        "rows": rows, "missing": missing, "peers": {}, "ratios": {},
-    }  # fmt: skip
+                rows.append([kind if kind == "JAX jit" else f"microgradlike, {kind}", f"{size:,}", times])
+        yield {
+            "name": "W7 compile latency" + ", layer" * (shape == "layer"), "unit": "s",
+            "note": "Scalar operations in a Python function → its first value and gradient, seconds; best of several "
+            f"processes, imports not counted. A {shape}: {about}.",
+            "columns": ["", "operations", "seconds"], "rows": rows, "missing": missing, "peers": {}, "ratios": {},
+        }  # fmt: skip
 
 
 def latency_of(kind, shape, size, processes):
@@ -971,7 +972,7 @@ def gpt_in_c(weights, letters):
 # ── how cost grows ──────────────────────────────────────────────────────────────────────────────
 def growth(small):
     """Microseconds of a gradient by length of the program and by number of rows."""
-    rows, missing = [], {}
+    by_length, by_rows = [], []
     reasons = {b: missing_backend(b) for b in ("llvm", "numpy")}
     missing = {f"microgradlike, {b}": str(r) for b, r in reasons.items() if r is not None}
     backends = [b for b, r in reasons.items() if r is None]
@@ -992,16 +993,20 @@ def growth(small):
         for length in lengths:
             w = [Value(0.5 + 1e-6 * i) for i in range(max(2, length // 4))]
             step = mg.compile(lambda x, w=w: mg.sum([mg.exp(a * x) * a for a in w]), backend=backend)
-            rows.append([f"microgradlike, {backend}", f"{4 * len(w):,}", "1", measured(step, ([0.5],))])
+            by_length.append([f"microgradlike, {backend}", f"{4 * len(w):,}", measured(step, ([0.5],))])
         w = [Value(0.1 * i) for i in range(25)]
         for count in batches:
             step = mg.compile(lambda x, w=w: mg.sum([mg.exp(a * x) * a for a in w]), backend=backend)
             X = np.linspace(-1, 1, count)
-            rows.append([f"microgradlike, {backend}", "100", f"{count:,}", measured(step, (X,))])
-    return {
-        "name": "How cost grows", "unit": "µs", "note": "Value and gradient; tables of independent terms.",
-        "columns": ["", "operations", "rows", "µs"], "rows": rows, "missing": missing, "peers": {}, "ratios": {},
-    }  # fmt: skip
+            by_rows.append([f"microgradlike, {backend}", f"{count:,}", measured(step, (X,))])
+    for name, column, rows, note in (
+        ("How cost grows", "operations", by_length, "Value and gradient of one row; tables of independent terms."),
+        ("How cost grows with rows", "examples", by_rows, "Value and gradient of 100 operations over many rows."),
+    ):
+        yield {
+            "name": name, "unit": "µs", "note": note,
+            "columns": ["", column, "µs"], "rows": rows, "missing": missing, "peers": {}, "ratios": {},
+        }  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -76,7 +76,9 @@ GROWTH = {  # case: (what makes a line, what grows, what it costs), by the names
     "W6 deep graphs: chain": ("engine", "nodes", "ns a node, in all"),
     "W6 deep graphs: fan-out": ("engine", "nodes", "ns a node, in all"),
     "W7 compile latency": ("", "operations", "seconds"),
+    "W7 compile latency, layer": ("", "operations", "seconds"),
     "How cost grows": ("", "operations", "µs"),
+    "How cost grows with rows": ("", "examples", "µs"),
 }
 
 
