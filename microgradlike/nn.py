@@ -545,7 +545,8 @@ def _inputs(x: Any, count: int, module: Module) -> list[Any]:
     if isinstance(x, (str, Value)) or not isinstance(x, Iterable):
         raise TypeError(f"x must be a sequence of {count} Values or numbers, not {type(x).__name__}")
     items = x.tolist() if hasattr(x, "tolist") else list(x)
-    if any(isinstance(item, (list, tuple)) or getattr(item, "shape", ()) != () for item in items):
+    odd = [item for item in items if not isinstance(item, (Value, float, int))]
+    if any(isinstance(item, (list, tuple)) or getattr(item, "shape", ()) != () for item in odd):
         raise TypeError(f"x must be one example, {count} Values or numbers; for several: [net(x) for x in X]")
     if len(items) != count:
         raise ValueError(f"x has {len(items)} elements, but {type(module).__name__} takes {count}")

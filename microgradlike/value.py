@@ -15,7 +15,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain
 from operator import add as _plus
 from operator import index as _index
@@ -243,6 +243,8 @@ class Value:
         """A new leaf with the same data and label, that does not remember how it was computed."""
         if not isinstance(self, Value):
             raise _no_value("detach", self)
+        if _observer is not None:
+            _observer.data_read(self)
         return Value(self._data, self.label)
 
     # ── arithmetic ──────────────────────────────────────────────────────────────────────────────
@@ -736,6 +738,7 @@ _ELSEWHERE = {
 }
 
 
+@lru_cache(maxsize=256)  # other libraries ask for attributes by the thousand: has it a shape, a dtype ...
 def _remedy(name: str) -> str:
     """What to write instead of an attribute that a Value has not."""
     row = TABLE.get(name)

@@ -166,15 +166,15 @@ def record(function: Callable[..., Any], signature: Sequence[Signature], numbers
         )
     if not read and first.frozen and _varies(function, name, signature, numbers, first):
         warnings.warn(
-            f"{name} makes a new leaf of what it computed (by detach, say): its number is that of the recording at "
+            f"{name} makes a new leaf of what it computed (from its text, say): its number is that of the recording at "
             "every replay. Compute with the Value itself",
             RecordingWarning,
             stacklevel=4,
         )
     if read:
         warnings.warn(
-            f"{name} reads .data (at {read[0]}{' and elsewhere' if len(read) > 1 else ''}): the number is that of "
-            "the recording at every replay. Compute with the Value itself, or use mg.where, mg.take to choose",
+            f"{name} reads .data or detaches (at {read[0]}{' and elsewhere' if len(read) > 1 else ''}): the number is "
+            "that of the recording at every replay. Compute with the Value itself, or use mg.where, mg.take to choose",
             RecordingWarning,
             stacklevel=4,
         )
