@@ -25,7 +25,7 @@ _BETTER = {
     "sqrt", "cbrt", "square", "reciprocal", "hypot", "maximum", "minimum", "relu", "sign", "log2", "log10", "norm",
     "defined", "add", "subtract", "multiply", "negative", "positive", "remainder", "top", "rest",
 }  # fmt: skip
-_FORMULA = ("pow_slope",)  # which lowering.py would leave to a backend
+_FORMULA = ("pow_slope", "over_square")  # which lowering.py would leave to a backend
 
 
 def exported(step: Any, library: str) -> Callable[..., Any]:
@@ -152,11 +152,12 @@ class _Library:
     def _top(self, x: Any) -> Any:
         return x.max(1)
 
-    def _rest(self, x: Any) -> Any:
-        top = x.max(1)
-        e = self.xp.exp(x - top[:, None])
-        first = self.xp.arange(x.shape[1])[None, :] == x.argmax(1)[:, None]
-        return self.xp.where(first, self.xp.zeros_like(e), e).sum(1)
+    def _weight(self, x: Any, top: Any) -> Any:
+        return self.xp.exp(self.array(x) - self.array(top))
+
+    def _rest(self, w: Any) -> Any:
+        first = self.xp.arange(w.shape[1])[None, :] == w.argmax(1)[:, None]
+        return self.xp.where(first, self.xp.zeros_like(w), w).sum(1)
 
 
 class _Jax(_Library):
@@ -282,11 +283,10 @@ class _Standard(_Library):
     def _top(self, x: Any) -> Any:
         return self.xp.max(x, axis=1)
 
-    def _rest(self, x: Any) -> Any:
+    def _rest(self, w: Any) -> Any:
         xp = self.xp
-        e = xp.exp(x - xp.max(x, axis=1, keepdims=True))
-        first = xp.arange(x.shape[1])[None, :] == xp.argmax(x, axis=1, keepdims=True)
-        return xp.sum(xp.where(first, xp.zeros_like(e), e), axis=1)
+        first = xp.arange(w.shape[1])[None, :] == xp.argmax(w, axis=1, keepdims=True)
+        return xp.sum(xp.where(first, xp.zeros_like(w), w), axis=1)
 
     def _maximum(self, x: Any, y: Any) -> Any:
         x, y = self.array(x), self.array(y)
@@ -348,11 +348,6 @@ class _Torch(_Library):
 
     def _top(self, x: Any) -> Any:
         return x.amax(1)
-
-    def _rest(self, x: Any) -> Any:
-        e = self.xp.exp(x - x.amax(1)[:, None])
-        first = self.xp.arange(x.shape[1])[None, :] == x.argmax(1)[:, None]
-        return self.xp.where(first, self.xp.zeros_like(e), e).sum(1)
 
     def _cbrt(self, x: Any) -> Any:
         return self.xp.sign(x) * self.xp.abs(x) ** (1.0 / 3.0)

@@ -229,23 +229,48 @@ def _reduction(f: Function, name: str, k: str, at: Callable[[str], str], lanes: 
     if name == "sum":
         j = f.begin("1", k, 1, [(t, at("0"))])
         return f.end(j, [f.operation("add", lanes, j.carried[0], at(j.counter))])[0]
-    if name in ("top", "prod"):
+    if name == "top":
         j = f.begin("1", k, 1, [(t, at("0"))])
-        binary = "maximum" if name == "top" else "multiply"
-        return f.end(j, [f.operation(binary, lanes, j.carried[0], at(j.counter))])[0]
-    # rest: Σ exp(x − top), less the 1 of the first maximum. Exact to leave it out: count it and go round it.
-    j = f.begin("1", k, 1, [(t, at("0"))])
-    top = f.end(j, [f.operation("maximum", lanes, j.carried[0], at(j.counter))])[0]
+        return f.end(j, [f.operation("maximum", lanes, j.carried[0], at(j.counter))])[0]
     zero, one = f.constant(0.0, lanes), f.constant(1.0, lanes)
+    if name == "prod":
+        return _product_in_range(f, k, at, lanes)
+    # rest: the sum of weights, less the 1 of the first maximum. Exact to leave it out: count it and go round it.
     j = f.begin("0", k, 1, [(t, zero), (t, zero)])
     total, seen = j.carried
-    x = at(j.counter)
-    e = f.operation("exp", lanes, f.operation("subtract", lanes, x, top))
+    w = at(j.counter)
     fresh = f.operation("where equal", lanes, seen, zero, one, zero)
-    first = f.operation("where equal", lanes, x, top, fresh, zero)
-    kept = f.operation("where equal", lanes, first, one, zero, e)
+    first = f.operation("where equal", lanes, w, one, fresh, zero)
+    kept = f.operation("where equal", lanes, first, one, zero, w)
     f.end(j, [f.operation("add", lanes, total, kept), f.operation("add", lanes, seen, first)])
     return j.carried[0]
+
+
+def _product_in_range(f: Function, k: str, at: Callable[[str], str], lanes: int) -> str:
+    """A product of which nothing leaves the range on the way: factors of 2^±600 are counted apart, and given back."""
+    t = kind(lanes)
+
+    def constant(x: float) -> str:
+        return f.constant(x, lanes)
+
+    def moderate(x: str, count: str) -> tuple[str, str]:
+        size = f.operation("abs", lanes, x)
+        up = f.operation("where less", lanes, size, constant(2.0**-300), constant(2.0**600), constant(1.0))
+        scale = f.operation("where greater", lanes, size, constant(2.0**300), constant(2.0**-600), up)
+        more = f.operation("where less", lanes, size, constant(2.0**-300), constant(-1.0), constant(0.0))
+        more = f.operation("where greater", lanes, size, constant(2.0**300), constant(1.0), more)
+        return f.operation("multiply", lanes, x, scale), f.operation("add", lanes, count, more)
+
+    j = f.begin("0", k, 1, [(t, constant(1.0)), (t, constant(0.0))])
+    product, count = j.carried
+    x, count = moderate(at(j.counter), count)
+    product, count = moderate(f.operation("multiply", lanes, product, x), count)
+    product, count = f.end(j, [product, count])
+    for turn in (0.5, 1.5, 2.5):  # the last turn rounds, if any does; after three it is 0 or infinite
+        down = f.operation("where less", lanes, count, constant(-turn), constant(2.0**-600), constant(1.0))
+        scale = f.operation("where greater", lanes, count, constant(turn), constant(2.0**600), down)
+        product = f.operation("multiply", lanes, product, scale)
+    return product
 
 
 # ── dots ────────────────────────────────────────────────────────────────────────────────────────

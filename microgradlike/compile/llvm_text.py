@@ -6,6 +6,8 @@ import math
 import struct
 from collections.abc import Callable
 
+from .lowering import LEAST, TINY
+
 __all__ = ["LANES", "REGISTERS", "Function", "Loop", "hexadecimal"]
 
 LANES = 8  # examples (or neighbours) per vector: two registers of AVX2, one of AVX-512, four of NEON
@@ -24,8 +26,8 @@ _INTRINSICS = {
 }  # fmt: skip
 REGISTERS = frozenset({
     "add", "subtract", "multiply", "divide", "negative", "reciprocal", "square", "positive", "relu", "where", "defined",
-    "maximum", "minimum", "sign", "hinge", "exp", "log", "log1p", *_LIBRARY, *_RELATIONS, *_INTRINSICS,
-    *(f"where {r}" for r in _RELATIONS),
+    "maximum", "minimum", "sign", "hinge", "over_square", "exp", "weight", "log", "log1p", *_LIBRARY, *_RELATIONS,
+    *_INTRINSICS, *(f"where {r}" for r in _RELATIONS),
 })  # fmt: skip
 
 
@@ -168,8 +170,9 @@ class Function:
             return self.new(f"call {t} {function}({t} {x[0]})")
         special: dict[str, Callable[..., str]] = {
             "where": self._where, "defined": self._defined, "relu": self._relu, "maximum": self._maximum,
-            "minimum": self._minimum, "sign": self._sign, "hinge": self._hinge, "exp": self._exp,
-            "log": self._log, "log1p": self._log1p,
+            "minimum": self._minimum, "sign": self._sign, "hinge": self._hinge,
+            "over_square": self._over_square, "exp": self._exp,
+            "weight": self._weight, "log": self._log, "log1p": self._log1p,
         }  # fmt: skip
         if name in special:
             return special[name](lanes, *x)
@@ -213,8 +216,30 @@ class Function:
         margin = self.new(f"call {t} @llvm.fma.{mangled(lanes)}({t} {minus}, {t} {y}, {t} {self.constant(1.0, lanes)})")
         return self._relu(lanes, margin)
 
-    def _exp(self, lanes: int, x: str) -> str:
-        """eˣ = 2ᵏ·eʳ, k the nearest integer to x/ln 2, eʳ by its series to r¹³; within 1 ulp, subnormal results too."""
+    def _over_square(self, lanes: int, x: str, y: str) -> str:
+        """x / y² as (x / y) / y; where x / y is subnormal and has few bits, as x / (y·y): then y·y keeps its range."""
+        q = self.operation("divide", lanes, x, y)
+        few = self._test("olt", lanes, self.operation("abs", lanes, q), self.constant(TINY, lanes))
+        square = self.operation("maximum", lanes, self.operation("square", lanes, y), self.constant(LEAST, lanes))
+        return self.operation("divide", lanes, self._select(few, lanes, x, q), self._select(few, lanes, square, y))
+
+    def _weight(self, lanes: int, x: str, top: str) -> str:
+        """exp(x − top), with what the difference loses (two_sum of accurate.py) put back."""
+
+        def minus(a: str, b: str) -> str:
+            return self.operation("subtract", lanes, a, b)
+
+        d = minus(x, top)
+        b = minus(d, x)
+        lost = minus(minus(x, minus(d, b)), self.operation("add", lanes, top, b))
+        counts = self._test("ogt", lanes, d, self.constant(-746.0, lanes))
+        return self._exp(lanes, d, self._select(counts, lanes, lost, self.constant(0.0, lanes)))
+
+    def _exp(self, lanes: int, x: str, more: str = "") -> str:
+        """eˣ = 2ᵏ·eʳ, k the nearest integer to x/ln 2, eʳ by its series to r¹³; within 1 ulp, subnormal results too.
+
+        `more` is a small number to add to x, with digits that x has not.
+        """
         t, integers = kind(lanes), "i64" if lanes == 1 else f"<{lanes} x i64>"
 
         def constant(c: float) -> str:
@@ -234,6 +259,8 @@ class Function:
         minus = self.operation("negative", lanes, k)
         r = fma(minus, constant(float.fromhex("0x1.62e42fefa39efp-1")), y)
         r = fma(minus, constant(float.fromhex("0x1.abc9e3b39803fp-56")), r)
+        if more:
+            r = self.operation("add", lanes, r, more)
         series = constant(1.0 / math.factorial(13))
         for n in range(12, 1, -1):
             series = fma(series, r, constant(1.0 / math.factorial(n)))

@@ -14,18 +14,30 @@ __all__ = ["LOWERED", "LOWERED_NATIVE", "REST", "TOP", "Lowering"]
 
 Lowering = dict[str, Callable[..., Any]]
 
-# Two reductions that the softmax family shares. They have no derivative: what is differentiated is the family.
+# What the softmax family shares. It has no derivative: what is differentiated is the family.
 TOP = Op("top", pullback=lambda m, g, z, *xs: [None for _ in xs], doc="The largest of x; nan if one is nan.")
-REST = Op("rest", pullback=lambda m, g, z, *xs: [None for _ in xs], doc="Σ exp(xⱼ − max x) without the first maximum.")
+WEIGHT = Op("weight", (None, None), doc="exp(x − top), with what the rounded difference loses put back.")
+REST = Op("rest", pullback=lambda m, g, z, *xs: [None for _ in xs], doc="The sum of weights without the first 1.")
+
+TINY, LEAST = 2.2250738585072014e-308, 5e-324  # the smallest normal float, and the smallest of all
 
 
 def _top(m: Any, xs: Any) -> Any:
     return m.step(TOP, xs)
 
 
+def _weight(m: Any, x: Any, xs: Any) -> Any:
+    return m.step(WEIGHT, (x, _top(m, xs)))
+
+
 def _rest(m: Any, xs: Any) -> Any:
     top = _top(m, xs)
-    return m.step(REST, xs) + (top - top)  # nan where the maximum is infinite: there is no softmax then
+    # nan where the maximum is infinite: there is no softmax then
+    return m.step(REST, [m.step(WEIGHT, (x, top)) for x in xs]) + (top - top)
+
+
+def _element(m: Any, k: Any, xs: Any) -> Any:
+    return m.take(k, *xs) if not isinstance(k, float) else xs[int(k)]
 
 
 def _logsumexp(m: Any, *xs: Any) -> Any:
@@ -38,18 +50,15 @@ def _log_softmax(m: Any, k: Any, *xs: Any) -> Any:
 
 
 def _cross_entropy(m: Any, k: Any, *xs: Any) -> Any:
-    x = m.take(k, *xs) if not isinstance(k, float) else xs[int(k)]
-    return m.log1p(_rest(m, xs)) + (_top(m, xs) - x)
+    return m.log1p(_rest(m, xs)) + (_top(m, xs) - _element(m, k, xs))
 
 
 def _softmax(m: Any, k: Any, *xs: Any) -> Any:
-    x = m.take(k, *xs) if not isinstance(k, float) else xs[int(k)]
-    return m.divide(m.exp(x - _top(m, xs)), 1.0 + _rest(m, xs))
+    return m.divide(_weight(m, _element(m, k, xs), xs), 1.0 + _rest(m, xs))
 
 
 def _one_minus_softmax(m: Any, k: Any, *xs: Any) -> Any:
-    x = m.take(k, *xs) if not isinstance(k, float) else xs[int(k)]
-    e, rest = m.exp(x - _top(m, xs)), _rest(m, xs)
+    e, rest = _weight(m, _element(m, k, xs), xs), _rest(m, xs)
     # e is 1 for the maximum: the others are `rest`. Else e is one of the terms of rest, and 1 stays: no cancellation.
     return m.divide(m.where(m.equal(e, 1.0), rest, (1.0 - e) + rest), 1.0 + rest)
 
@@ -87,7 +96,29 @@ def _pow_slope(m: Any, x: Any, y: Any) -> Any:
     return m.step(TABLE["pow_slope"], (x, y))
 
 
+def _over_square(m: Any, x: Any, y: Any) -> Any:
+    if type(x) is float and abs(x) >= 1.0:  # where x / y is subnormal, and has few bits, the result is 0
+        return m.divide(m.divide(x, y), y)
+    return m.step(TABLE["over_square"], (x, y))
+
+
+def _lorentzian(m: Any, x: Any) -> Any:
+    """1 / (1 + x²) as s² / (s² + (s·x)²), where s keeps the square of a large x in range."""
+    large = m.greater(m.abs(x), 1e100)
+    return m.divide(m.where(large, 2.0**-128, 1.0), m.where(large, m.square(2.0**-64 * x), 1.0 + m.square(x)))
+
+
+def _cbrt_slope(m: Any, x: Any) -> Any:
+    """y / (3x), y the cube root after a Newton step (libraries' are wrong by up to 4 ulp); 1 / (3y²) at 0 and ±inf."""
+    y = m.cbrt(x)
+    slope = m.divide(y - (y - m.divide(x, m.square(y))) * (1.0 / 3.0), x) * (1.0 / 3.0)
+    return m.where(m.equal(slope, slope), slope, m.divide(1.0 / 3.0, m.square(y)))
+
+
 LOWERED: Lowering = {
+    "over_square": _over_square,
+    "lorentzian": _lorentzian,
+    "cbrt_slope": _cbrt_slope,
     "pow": _pow,
     "pow_slope": _pow_slope,
     "logsumexp": _logsumexp,
@@ -102,8 +133,8 @@ LOWERED: Lowering = {
 
 
 def _sigmoid_minus(m: Any, x: Any, y: Any) -> Any:
-    # For a target of 0 or 1 to the last digits; between them to those of the larger of σ(x) and y.
-    return m.where(m.equal(y, 1.0), -m.sigmoid(-x), m.sigmoid(x) - y)
+    """σ(x) − y, from 1 where y is nearer to it: to the last digits of the larger of σ(x) and y, or of their rests."""
+    return m.where(m.greater(y, 0.5), (1.0 - y) - m.sigmoid(-x), m.sigmoid(x) - y)
 
 
 # Native code has what NumPy has but these, which it computes by formulas rather than hand them back to NumPy.
