@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from ..ops import TABLE
 from ..program import Program
 from .differentiate import forward_program
-from .lowering import LOWERED
+from .lowering import LOWERED_NATIVE
 from .vectorise import Instruction, Plan, vectorise
 
 __all__ = ["exported"]
@@ -39,7 +39,7 @@ def exported(step: Any, library: str) -> Callable[..., Any]:
     program = recording.program
     results = recording.results
     program = Program(program.inputs, program.rows, program.args, program.outputs[:results], program.names)
-    lowered = forward_program(program, m.native, {k: v for k, v in LOWERED.items() if k not in _FORMULA})
+    lowered = forward_program(program, m.native, {k: v for k, v in LOWERED_NATIVE.items() if k not in _FORMULA})
     plan = vectorise(lowered, 0, True)
     # With no batched inputs, inputs of the program count as parameters of the plan: arguments first, then parameters.
     steps = _steps(plan, m)

@@ -127,7 +127,6 @@ LOWERED: Lowering = {
     "softmax": _softmax,
     "one_minus_softmax": _one_minus_softmax,
     "soft_cross_entropy": _soft_cross_entropy,
-    "logaddexp": _logaddexp,
     "mean": _mean,
 }
 
@@ -138,4 +137,4 @@ def _sigmoid_minus(m: Any, x: Any, y: Any) -> Any:
 
 
 # Native code has what NumPy has but these, which it computes by formulas rather than hand them back to NumPy.
-LOWERED_NATIVE: Lowering = {**LOWERED, "sigmoid_minus": _sigmoid_minus}
+LOWERED_NATIVE: Lowering = {**LOWERED, "logaddexp": _logaddexp, "sigmoid_minus": _sigmoid_minus}

@@ -220,11 +220,12 @@ def _silu_slope(m: Any, x: Any) -> Any:
 ELEMENTWISE |= {
     name: _trusting(name, *rest)
     for name, *rest in (
-        ("silu", lambda r, x: True), ("mish", lambda r, x: True), ("gelu", lambda r, x: x > -1.5),
-        ("gelu_tanh", lambda r, x: np.abs(x) < 2.0), ("silu_slope", lambda r, x: np.abs(r) > 0.05, _silu_slope),
+        ("silu", lambda r, x: True), ("mish", lambda r, x: True), ("gelu", lambda r, x: x > -1.0),
+        ("gelu_tanh", lambda r, x: np.abs(x) < 2.0), ("silu_slope", lambda r, x: np.abs(r) > 0.1, _silu_slope),
         ("mish_slope", lambda r, x: np.abs(r) > 0.2), ("gelu_slope", lambda r, x: np.abs(r) > 0.2),
         ("gelu_tanh_slope", lambda r, x: (np.abs(r) > 0.2) & (np.abs(x) < 2.0)),
-        ("celu", lambda r, x, alpha: _moderate(alpha)), ("logaddexp", lambda r, x, y: np.abs(r) > 0.5 * np.abs(x)),
+        ("celu", lambda r, x, alpha: _moderate(alpha) & ((x > 0.0) | (x / alpha < 2.0))),
+        ("logaddexp", lambda r, x, y: np.abs(r) > 0.5 * np.abs(np.maximum(x, y))),
         ("binary_cross_entropy", lambda r, p, y: (p > 0.0) & (p < 1.0) & (y >= 0.0) & (y <= 1.0)),
         ("binary_cross_entropy_with_logits", lambda r, x, y: (y >= 0.0) & (y <= 1.0)),
         ("pow_slope", lambda r, x, y: _moderate(x, y) & (np.abs(y) < 64.0), _pow_slope),

@@ -59,6 +59,7 @@ class Source:
 
     def __init__(self) -> None:
         self.used: dict[str, Callable[..., Any]] = {"inf": inf, "nan": nan}  # type: ignore[dict-item]
+        self.before: list[str] = []  # lines that what was written last needs before it
 
     def where(self, c: Any, x: Any, y: Any) -> Text:
         return Text(f"({literal(x)} if {literal(c)} else {literal(y)})")
@@ -77,6 +78,25 @@ class Source:
 
     def square(self, x: Any) -> Text:
         return Text(f"({literal(x)} * {literal(x)})")
+
+    def _once(self, name: str, *arguments: str) -> str:
+        """The name of what this function of `floats` answers, computed in a line of its own."""
+        self.used[name] = getattr(floats, name)
+        result = f"{name}_{len(self.before)}"
+        self.before.append(f"{result} = {name}({', '.join(arguments)})")
+        return result
+
+    def unit_vector(self, xs: Sequence[Any], norm: Any) -> list[Text]:
+        found = self._once("unit_vector", _tuple(xs), literal(norm))
+        return [Text(f"{found}[{i}]") for i in range(len(xs))]
+
+    def products_of_others(self, xs: Sequence[Any]) -> list[Text]:
+        found = self._once("products_of_others", _tuple(xs))
+        return [Text(f"{found}[{i}]") for i in range(len(xs))]
+
+    def nth(self, name: str, xs: Sequence[Any], *head: Any) -> Callable[[float], Text]:
+        found = self._once("nth", repr(name), _tuple(xs), *map(literal, head))
+        return lambda j: Text(f"{found}({j!r})")
 
     def _infix(self, symbol: str, x: Any, y: Any) -> Text:
         return Text(f"({literal(x)} {symbol} {literal(y)})")
@@ -97,6 +117,10 @@ class Source:
             return lambda x, y: self._test(relation, x, y)
         self.used[name] = TABLE[name].on(floats)
         return lambda *xs: Text(f"{name}({', '.join(map(literal, xs))})")
+
+
+def _tuple(xs: Sequence[Any]) -> str:
+    return f"({''.join(f'{literal(x)}, ' for x in xs)})"
 
 
 def _names(program: Program) -> list[Text]:
@@ -171,6 +195,7 @@ def _sweep(program: Program, inputs: int, m: Source, names: list[Text], g: dict[
         z, operands = names[node], [names[a] if type(a) is int else a for a in args]
         parts = []
         plain = True
+        m.before.clear()
         for a, text in zip(args, row.cotangents(m, g[node], z, *operands), strict=True):
             if text is None or type(a) is not int or not active[a]:
                 continue
@@ -188,6 +213,7 @@ def _sweep(program: Program, inputs: int, m: Source, names: list[Text], g: dict[
             body += [pad + part for part in parts]
         elif parts:
             body.append(f"{pad}if {g[node]} != 0.0:")
+            body += [f"{pad}    {line}" for line in m.before]
             body += [f"{pad}    {part}" for part in parts]
     head = [f"{pad}{' = '.join(started[i : i + 50])} = 0.0" for i in range(0, len(started), 50)]
     return [f"{pad}g{root} = 1.0", *head, *body]
