@@ -270,10 +270,17 @@ def error(got: float, reference: float, fraction: float) -> float:
     return 0.0 if got == reference or (got != got and reference != reference) else math.inf
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Measure everything and write the JSON; prints a table."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    path = Path(arguments[0]) if arguments else REFERENCE
+def errors(case: dict[str, Any], value: float, gradient: Sequence[float]) -> list[tuple[str, float]]:
+    """The error of "value", "g0", "g1" ... of an answer, without what is convention."""
+    fields = [("value", value, case["value"], case["value_frac"])]
+    fields += [
+        (f"g{i}", g, case["grads"][i], case["grads_frac"][i]) for i, g in enumerate(gradient[: len(case["grads"])])
+    ]
+    return [(f, error(got, float.fromhex(x), part)) for f, got, x, part in fields if f not in case["soft"]]
+
+
+def cases(path: Path) -> dict[tuple[str, str, int], list[dict[str, Any]]]:
+    """The cases of the reference and those that it lacks, by operation, parameters and number of inputs."""
     groups: dict[tuple[str, str, int], list[dict[str, Any]]] = defaultdict(list)
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         for line in lines:
@@ -281,6 +288,13 @@ def main(arguments: list[str] | None = None) -> int:
             groups[case["op"], json.dumps(case["params"], sort_keys=True), len(case["inputs"])].append(case)
     for case in further_cases():
         groups[case["op"], "{}", len(case["inputs"])].append(case)
+    return groups
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure everything and write the JSON; prints a table."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    groups = cases(Path(arguments[0]) if arguments else REFERENCE)
     rows: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
     versions = {"python": platform.python_version()}
     for library, (find, run) in LIBRARIES.items():
@@ -291,11 +305,11 @@ def main(arguments: list[str] | None = None) -> int:
                 print(f"{library} is not installed and not measured")
                 continue
         versions[library] = version(library)
-        for (op, params, _), cases in groups.items():
+        for (op, params, _), group in groups.items():
             function = find(op, json.loads(params))
             if function is None:
                 continue
-            inputs = [[float.fromhex(x) for x in case["inputs"]] for case in cases]
+            inputs = [[float.fromhex(x) for x in case["inputs"]] for case in group]
             row = rows[OUR_NAMES.get(op, op)].setdefault(
                 library, {"ordinary": [0.0, 0.0], "anywhere": [0.0, 0.0], "wrong": 0, "cases": 0}
             )
@@ -304,17 +318,9 @@ def main(arguments: list[str] | None = None) -> int:
             except RuntimeError as problem:  # PyTorch refuses inputs outside a loss's domain
                 print(f"{library} {op}: {problem}"[:100])
                 answers = [_alone(run, function, x) for x in inputs]
-            for case, (value, gradient) in zip(cases, answers, strict=True):
+            for case, (value, gradient) in zip(group, answers, strict=True):
                 row["cases"] += 1
-                fields = [("value", value, case["value"], case["value_frac"])]
-                fields += [
-                    (f"g{i}", g, case["grads"][i], case["grads_frac"][i])
-                    for i, g in enumerate(gradient[: len(case["grads"])])
-                ]
-                for field, got, reference, fraction in fields:
-                    if field in case["soft"]:
-                        continue
-                    off = error(got, float.fromhex(reference), fraction)
+                for field, off in errors(case, value, gradient):
                     if math.isinf(off):
                         row["wrong"] += 1
                     else:
