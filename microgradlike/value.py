@@ -78,7 +78,7 @@ _draining = False
 
 
 @cython.no_gc
-@cython.freelist(65536)  # a training step makes as many as it freed: 5 MB kept save a third of the time
+@cython.freelist(512)  # not more: what one list hands out comes from all over the memory after some steps
 @cython.cclass
 class Value:
     """A float64 that records the computation it takes part in.
