@@ -7,7 +7,8 @@ A benchmark is a file bench_*.py with a function `cases(small)` that yields what
 
 How time is taken: the process is pinned to one core; every peer first computes the answer, and all answers must
 agree; then rounds go through the peers in turn, so that a busy machine slows all of them alike; the garbage of
-one peer is collected before the next begins, and the collector stays on. The clock is the processor time of this
+one peer is collected before the next begins, and the collector stays on. In its turn each peer works at least three
+times on end, as in a loop: so collecting one's own garbage counts, which comes a pass later. The clock is the processor time of this
 process (on an idle machine the same as the time on the wall), unless a case names another. A ratio is taken within
 each round: what is printed is the median of the rounds' ratios with their quartiles, never a single absolute time;
 the ratio of the best times stands beside it, since a busy machine blurs short work more than long.
@@ -95,8 +96,8 @@ def case(name, unit, peers, check=None, *, ours=None, rounds=None, seconds=20.0,
     (check or agree)(answers)
     del answers
 
-    shortest = 0.0 if small else 0.1  # long enough to be warm
-    repeats = {label: max(1, math.ceil(shortest / max(once[label], 1e-7))) for label in present}
+    fewest, shortest = (1, 0.0) if small else (3, 0.1)  # long enough to be warm
+    repeats = {label: max(fewest, math.ceil(shortest / max(once[label], 1e-7))) for label in present}
     if rounds is None:
         rounds = 1 if small else min(25, max(5, int(seconds / sum(once[p] * repeats[p] for p in present))))
     times = {label: [] for label in present}
