@@ -236,13 +236,16 @@ def _reduction(f: Function, name: str, k: str, at: Callable[[str], str], lanes: 
     if name == "prod":
         return _product_in_range(f, k, at, lanes)
     # rest: the sum of weights, less the 1 of the first maximum. Exact to leave it out: count it and go round it.
-    j = f.begin("0", k, 1, [(t, zero), (t, zero)])
-    total, seen = j.carried
+    # What an addition loses is put into the next one (Kahan 1965): sums of many weights keep their digits.
+    j = f.begin("0", k, 1, [(t, zero), (t, zero), (t, zero)])
+    total, lost, seen = j.carried
     w = at(j.counter)
     fresh = f.operation("where equal", lanes, seen, zero, one, zero)
     first = f.operation("where equal", lanes, w, one, fresh, zero)
-    kept = f.operation("where equal", lanes, first, one, zero, w)
-    f.end(j, [f.operation("add", lanes, total, kept), f.operation("add", lanes, seen, first)])
+    kept = f.operation("subtract", lanes, f.operation("where equal", lanes, first, one, zero, w), lost)
+    more = f.operation("add", lanes, total, kept)
+    lost = f.operation("subtract", lanes, f.operation("subtract", lanes, more, total), kept)
+    f.end(j, [more, lost, f.operation("add", lanes, seen, first)])
     return j.carried[0]
 
 
