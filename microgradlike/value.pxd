@@ -1,9 +1,45 @@
 # What Cython must know of value.py that its annotations cannot say: module variables that are C variables.
-cdef extern from "Python.h":
-    Py_ssize_t Py_REFCNT(object o)
+# Freeing a node frees its operands, and so on down: as a recursion it would overflow the C stack on a deep graph (and
+# what Python has against that, the trashcan, needs the collector). So a node that dies while another is being freed
+# waits in a list, linked through the memory of its `_data`, the first field. A subclass may have more to free than
+# that, and is freed at once: what computes is always a plain Value, so chains of them are not deep.
+cdef extern from *:
+    """
+    #include <string.h>
+    static PyTypeObject *plain_value;
+    static destructor free_one;
+    static PyObject *waiting;
+    static int freeing;
+    #define LINK_OF(o) ((char *)(o) + sizeof(PyObject))
+
+    static void free_in_turn(PyObject *o) {
+        if (Py_TYPE(o) != plain_value) {
+            free_one(o);
+            return;
+        }
+        if (freeing) {
+            memcpy(LINK_OF(o), &waiting, sizeof waiting);
+            waiting = o;
+            return;
+        }
+        freeing = 1;
+        free_one(o);
+        while (waiting) {
+            o = waiting;
+            memcpy(&waiting, LINK_OF(o), sizeof waiting);
+            free_one(o);
+        }
+        freeing = 0;
+    }
+
+    static void free_without_recursion(PyObject *type) {
+        plain_value = (PyTypeObject *)type;
+        free_one = plain_value->tp_dealloc;
+        plain_value->tp_dealloc = free_in_turn;
+    }
+    """
+    void free_without_recursion(object type)
 
 cdef object ADD, SUBTRACT, MULTIPLY, NEGATIVE, RELU, DIVIDE, POW
 cdef long long _epoch, _stamp, _newest, _oldest, _special, _sweeping
 cdef object _observer
-cdef list _queue
-cdef bint _draining

@@ -73,8 +73,6 @@ class _Modes(threading.local):
 
 _modes = _Modes()
 _methods: dict[Op, Any] = {}  # the functions that Values have as methods, as far as they were used
-_queue: list[Any] = []  # operands of dying nodes, see Value.__dealloc__
-_draining = False
 
 
 @cython.no_gc
@@ -495,11 +493,6 @@ class Value:
     def __reduce_ex__(self, protocol: Any) -> Any:
         return _copying().reduced(self)
 
-    def __dealloc__(self) -> None:
-        # Compiled only. Freeing a node frees its operands, and so on down: a loop over a queue, for a
-        # recursion would overflow the C stack on a deep graph (and Cython's trashcan needs the collector).
-        _release(self)
-
 
 def _copying() -> Any:
     """The module copying.py, which imports this one."""
@@ -512,29 +505,10 @@ def _copying() -> Any:
 _copying_module: Any = None
 
 
-if not COMPILED:
+if COMPILED:
+    free_without_recursion(Value)  # type: ignore[name-defined]  # noqa: F821  (value.pxd defines it)
+else:
     Value.__hash__ = object.__hash__  # type: ignore[method-assign]  # the same thing, without a call in between
-
-
-@cython.cfunc
-def _release(node: Value) -> object:
-    global _draining
-    # An operand that others hold lives on. One that only this node holds (and `x`, now) waits in the queue.
-    x = node._a
-    if Py_REFCNT(x) == 2:  # type: ignore[name-defined]  # noqa: F821  (value.pxd declares it)
-        node._a = None
-        _queue.append(x)
-    x = node._b
-    if Py_REFCNT(x) == 2:  # type: ignore[name-defined]  # noqa: F821
-        node._b = None
-        _queue.append(x)
-    x = None
-    if not _draining and _queue:
-        _draining = True
-        while _queue:
-            _queue.pop()
-        _draining = False
-    return None
 
 
 # ── making nodes ────────────────────────────────────────────────────────────────────────────────

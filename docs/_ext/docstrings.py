@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import Any
+
+from sphinx.util.inspect import stringify_signature
 
 CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 SECTIONS = {"Args:", "Attributes:", "Keyword Args:", "Raises:", "Returns:", "Yields:"}  # napoleon escapes their names
@@ -29,7 +32,15 @@ def plain(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[
         lines[i] = "".join(pieces)
 
 
+def as_called(app: Any, what: str, name: str, thing: Any, options: Any, signature: Any, returned: Any) -> Any:
+    """The arguments of a class as Python tells them: Sphinx prefers a `__new__` that only looks at them in passing."""
+    if what != "class" or "(*_" not in str(signature):
+        return None
+    return stringify_signature(inspect.signature(thing), show_annotation=False), returned
+
+
 def setup(app: Any) -> dict[str, Any]:
     """Called by Sphinx."""
     app.connect("autodoc-process-docstring", plain, priority=100)
+    app.connect("autodoc-process-signature", as_called)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
