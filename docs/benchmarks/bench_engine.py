@@ -97,7 +97,7 @@ def moons(small):
     peers["XAD"] = _or(xad, with_xad)
     peers["PyTorch scalars"] = _or(torch, with_torch)
     note = f"Gradient of the max-margin loss, 2-16-16-1, {len(points)} points, written as plain arithmetic."
-    return case("W1 moons, eager", "ms", peers, small=small, seconds=80, note=note)
+    return case("W1 moons, eager", "ms", peers, small=small, seconds=60, note=note)
 
 
 def _or(module, make):

@@ -7,8 +7,9 @@ A benchmark is a file bench_*.py with a function `cases(small)` that yields what
 
 How time is taken: the process is pinned to one core; every peer first computes the answer, and all answers must
 agree; then rounds go through the peers in turn, so that a busy machine slows all of them alike; the garbage of
-one peer is collected before the next begins, and the collector stays on. In its turn each peer works at least three
-times on end, as in a loop: so collecting one's own garbage counts, which comes a pass later. The clock is the processor time of this
+one peer is collected before the next begins, and the collector stays on. In its turn each peer works once
+unmeasured, then at least three times on end, as in a loop: so collecting one's own garbage counts, which comes a pass
+later. The clock is the processor time of this
 process (on an idle machine the same as the time on the wall), unless a case names another. A ratio is taken within
 each round: what is printed is the median of the rounds' ratios with their quartiles, never a single absolute time;
 the ratio of the best times stands beside it, since a busy machine blurs short work more than long.
@@ -104,6 +105,8 @@ def case(name, unit, peers, check=None, *, ours=None, rounds=None, seconds=20.0,
     for _ in range(rounds):
         for label, work in present.items():
             gc.collect()
+            if not small:
+                work()
             times[label].append(_time(work, repeats[label], clock))
 
     scale = UNITS[unit]
