@@ -6,8 +6,6 @@ import inspect
 import re
 from typing import Any
 
-from sphinx.util.inspect import stringify_signature
-
 CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 SECTIONS = {"Args:", "Attributes:", "Keyword Args:", "Raises:", "Returns:", "Yields:"}  # napoleon escapes their names
 
@@ -36,6 +34,8 @@ def as_called(app: Any, what: str, name: str, thing: Any, options: Any, signatur
     """The arguments of a class as Python tells them: Sphinx prefers a `__new__` that only looks at them in passing."""
     if what != "class" or "(*_" not in str(signature):
         return None
+    from sphinx.util.inspect import stringify_signature
+
     return stringify_signature(inspect.signature(thing), show_annotation=False), returned
 
 
