@@ -1,4 +1,5 @@
-# What Cython must know of value.py that its annotations cannot say: module variables that are C variables.
+# What Cython must know of value.py that its annotations cannot say: how nodes are freed, which module variables are C's.
+
 # Freeing a node frees its operands, and so on down: as a recursion it would overflow the C stack on a deep graph (and
 # what Python has against that, the trashcan, needs the collector). So a node that dies while another is being freed
 # waits in a list, linked through the memory of its `_data`, the first field. A subclass may have more to free than

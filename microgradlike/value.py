@@ -1022,9 +1022,7 @@ def _swept(roots: list, gradients: list) -> list:  # type: ignore[type-arg]
 def _general(node: Value, g: float) -> None:
     """One step of the sweep for a node with any number of operands."""
     operands = node._a
-    contributions = node._row.cotangents(floats, g, node._data, *[_float(each) for each in operands])
-    if len(contributions) != len(operands):
-        raise _ill_pulled(node._row, contributions, operands)
+    contributions = _contributions(node, g, operands)
     x: Value
     for operand, contribution in zip(operands, contributions):  # noqa: B905  (checked)
         if contribution is not None and type(operand) is not float:
@@ -1038,27 +1036,29 @@ def _one_step_back(node: Value) -> None:
     if not operands:
         return
     with _lock:
-        contributions = node._row.cotangents(floats, node._grad, node._data, *[_float(each) for each in operands])
+        contributions = _contributions(node, node._grad, operands)
         x: Value
-        for operand, contribution in zip(operands, contributions):  # noqa: B905  (as many)
+        for operand, contribution in zip(operands, contributions):  # noqa: B905  (checked)
             if contribution is not None and type(operand) is not float:
                 x = operand
                 x._grad += contribution
 
 
-def _ill_pulled(row: Op, contributions: Sequence[Any], operands: Sequence[Any]) -> ValueError:
-    return ValueError(
-        f"the pullback of {row.name} gave {len(contributions)} gradients for {len(operands)} arguments: "
-        "it must list one for each, None where there is no derivative"
-    )
+def _contributions(node: Value, g: float, operands: Sequence[Any]) -> Sequence[Any]:
+    """What g at a node is at each of its operands, by its row; None where there is no derivative."""
+    found = node._row.cotangents(floats, g, node._data, *[_float(each) for each in operands])
+    if len(found) != len(operands):
+        raise ValueError(
+            f"the pullback of {node._row.name} gave {len(found)} gradients for {len(operands)} arguments: "
+            "it must list one for each, None where there is no derivative"
+        )
+    return found
 
 
 def _inspected(node: Value, g: float) -> None:
     """One step of the sweep under detect_anomaly()."""
     operands = node.args
-    contributions = node._row.cotangents(floats, g, node._data, *[_float(each) for each in operands])
-    if len(contributions) != len(operands):
-        raise _ill_pulled(node._row, contributions, operands)
+    contributions = _contributions(node, g, operands)
     _modes.inspector.swept(node, g, contributions)
     x: Value
     for operand, contribution in zip(operands, contributions):  # noqa: B905
