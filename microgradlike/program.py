@@ -209,18 +209,19 @@ class Tape:
         return Slot(self, a) if type(a) is int else a
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        if name.startswith("_") or name not in TABLE:
+        if name.startswith("_") or not (name in TABLE or name in self._lower):
             raise AttributeError(name)
         function = self._function(name)
         setattr(self, name, function)
         return function
 
     def _function(self, name: str) -> Callable[..., Any]:
-        row, lower = TABLE[name], self._lower.get(name)
-        if name == "defined" and not self._strict:
-            return self._defined
+        lower = self._lower.get(name)
         if lower is not None:
             return lambda *xs: lower(self, *xs)
+        if name == "defined" and not self._strict:
+            return self._defined
+        row = TABLE[name]
         formula = row.formula
         if self._native is not None and name not in self._native and formula is not None:
             return lambda *xs: formula(self, *xs)

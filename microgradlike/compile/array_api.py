@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from ..ops import TABLE
 from ..program import Program
 from .differentiate import forward_program
-from .lowering import LOWERED_NATIVE
+from .lowering import PLAIN
 from .vectorise import Instruction, Plan, vectorise
 
 __all__ = ["exported"]
@@ -25,7 +25,6 @@ _BETTER = {
     "sqrt", "cbrt", "square", "reciprocal", "hypot", "maximum", "minimum", "relu", "sign", "log2", "log10", "norm",
     "defined", "add", "subtract", "multiply", "negative", "positive", "remainder", "top", "rest",
 }  # fmt: skip
-_FORMULA = ("pow_slope", "over_square")  # which lowering.py would leave to a backend
 
 
 def exported(step: Any, library: str) -> Callable[..., Any]:
@@ -39,7 +38,7 @@ def exported(step: Any, library: str) -> Callable[..., Any]:
     program = recording.program
     results = recording.results
     program = Program(program.inputs, program.rows, program.args, program.outputs[:results], program.names)
-    lowered = forward_program(program, m.native, {k: v for k, v in LOWERED_NATIVE.items() if k not in _FORMULA})
+    lowered = forward_program(program, m.native, PLAIN)
     plan = vectorise(lowered, 0, True)
     # With no batched inputs, inputs of the program count as parameters of the plan: arguments first, then parameters.
     steps = _steps(plan, m)

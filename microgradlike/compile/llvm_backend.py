@@ -20,7 +20,6 @@ from .inputs import Rows
 from .llvm_chains import Member, chains
 from .llvm_engine import engine, prototypes
 from .llvm_text import LANES, REGISTERS
-from .lowering import LOWERED_NATIVE
 from .numpy_backend import NumpyRunner, Tile, _calls, _outputs, _sums_of, any_nan
 from .numpy_functions import NATIVE
 from .recording import uncollected
@@ -134,7 +133,7 @@ class Native:
             x = i.operands[0]
             n, k = x.index.shape
             return [("rowsum", [n, k, self._offsets(x), i.start - self.first_sum])]
-        if i.name in ("sum", "top", "rest", "prod"):
+        if i.name in ("sum", "top", "rest", "prod", "sum_tail", "settled_logsumexp"):
             return self._reduction(i)
         if i.name == "take":
             return self._take(i)
@@ -398,8 +397,7 @@ class LlvmRunner(NumpyRunner):
     """
 
     name = "llvm"
-    native_rows = NATIVE - {"sigmoid_minus", "binary_cross_entropy_with_logits"}
-    lowered = LOWERED_NATIVE
+    native_rows = NATIVE - {"binary_cross_entropy_with_logits"}
 
     def __init__(self, program: Program, inputs: int, cache: bool = True, threads: int | None = None) -> None:
         super().__init__(program, inputs)

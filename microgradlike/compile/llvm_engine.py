@@ -10,10 +10,13 @@ import tempfile
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from .. import floats
 from .llvm_kernels import DRIVER, kernel
+from .llvm_text import AGAIN
 
 __all__ = ["Engine", "cache_folder", "engine"]
 
@@ -56,6 +59,8 @@ class Engine:
             cpu=self._cpu, features=features, opt=2, codemodel="jitdefault"
         )
         self._jit = binding.create_mcjit_compiler(binding.parse_assembly(""), self._machine)
+        for name in AGAIN:
+            binding.add_symbol(f"microgradlike.{name}", ctypes.cast(_again(name), ctypes.c_void_p).value)
         self._addresses: dict[str, int] = {}
         self._lock = threading.RLock()
 
@@ -164,6 +169,40 @@ def _write(key: str, code: bytes) -> None:
         raise
 
 
+# ── from native code back to the eager engine ───────────────────────────────────────────────────
+_NUMBERS = ctypes.POINTER(ctypes.c_double)
+_AGAIN = ctypes.CFUNCTYPE(
+    None, _NUMBERS, ctypes.POINTER(ctypes.c_int64), ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, _NUMBERS
+)
+_raised = threading.local()  # what a function called from native code has raised, say KeyboardInterrupt
+
+
+@cache  # kept as long as the code that calls it
+def _again(name: str) -> Any:
+    """The eager engine's function as one that native code can call for some lanes: see `again` of llvm_text.py."""
+    exact = getattr(floats, name)
+
+    def again(base: Any, table: Any, stride: int, k: int, lanes: int, result: Any) -> None:
+        try:
+            lane = 0
+            while lanes >> lane:
+                if lanes >> lane & 1:
+                    result[lane] = exact(*[base[(table[j] if table else j * stride) + lane] for j in range(k)])
+                lane += 1
+        except BaseException as error:  # native code cannot pass it on
+            _raised.error = error
+
+    return _AGAIN(again)
+
+
+def _raise(result: Any, function: Any, arguments: Any) -> None:
+    """After every call of native code: what has been raised on its way."""
+    error = getattr(_raised, "error", None)
+    if error is not None:
+        del _raised.error
+        raise error
+
+
 RUN = ctypes.CFUNCTYPE(
     None, *[ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64]
 )
@@ -175,4 +214,6 @@ TILES = ctypes.CFUNCTYPE(
 
 def prototypes(addresses: dict[str, int]) -> tuple[Any, Any]:
     """The two drivers as Python functions; they run without the interpreter's lock."""
-    return RUN(addresses["run"]), TILES(addresses["tiles"])
+    run, tiles = RUN(addresses["run"]), TILES(addresses["tiles"])
+    run.errcheck = tiles.errcheck = _raise  # type: ignore[assignment]
+    return run, tiles

@@ -187,7 +187,11 @@ def _reduce_rows(f: Function, name: str) -> None:
     def at(j: str) -> str:
         return f.load(f.at(f.at("%V", f.integer(f.at(mine, j))), b.counter), LANES)
 
-    f.store(_reduction(f, name, k, at, LANES), f.at(row, b.counter), LANES)
+    if name == "settled_logsumexp":
+        result = _settled(f, at, LANES, f.at("%V", b.counter), f.at(mine, "2"), "0", k)
+    else:
+        result = _reduction(f, name, k, at, LANES)
+    f.store(result, f.at(row, b.counter), LANES)
     f.end(b)
     f.end(i)
 
@@ -210,7 +214,11 @@ def _reduce_shared(f: Function, name: str, how: str) -> None:
             def near(j: str, mine: str = mine, lanes: int = lanes) -> str:
                 return f.load(f.at(mine, f.times(j, stride)), lanes)
 
-            f.store(_reduction(f, name, k, near, lanes), f.at(target, i.counter), lanes)
+            if name == "settled_logsumexp":
+                result = _settled(f, near, lanes, f.at(mine, f.times(stride, "2")), "null", stride, k)
+            else:
+                result = _reduction(f, name, k, near, lanes)
+            f.store(result, f.at(target, i.counter), lanes)
             f.end(i)
         return
     table = f.new(f"inttoptr i64 {x} to ptr")
@@ -220,8 +228,20 @@ def _reduce_shared(f: Function, name: str, how: str) -> None:
     def at(j: str) -> str:
         return f.load(f.at("%U", f.integer(f.at(mine, j))))
 
-    f.store(_reduction(f, name, k, at, 1), f.at(target, i.counter))
+    if name == "settled_logsumexp":
+        result = _settled(f, at, 1, "%U", f.at(mine, "2"), "0", k)
+    else:
+        result = _reduction(f, name, k, at, 1)
+    f.store(result, f.at(target, i.counter))
     f.end(i)
+
+
+def _settled(f: Function, at: Callable[[str], str], lanes: int, base: str, table: str, stride: str, k: str) -> str:
+    """The first operand; logsumexp of all beyond the second where that cancels."""
+    x, log_total = at("0"), at("1")
+    half = f.operation("multiply", lanes, f.constant(0.5, lanes), log_total)
+    doubtful = f.test("olt", lanes, f.operation("abs", lanes, x), half)
+    return f.again("logsumexp", doubtful, lanes, x, base, table, stride, f.plus(k, "-2"))
 
 
 def _reduction(f: Function, name: str, k: str, at: Callable[[str], str], lanes: int) -> str:
@@ -235,6 +255,11 @@ def _reduction(f: Function, name: str, k: str, at: Callable[[str], str], lanes: 
     zero, one = f.constant(0.0, lanes), f.constant(1.0, lanes)
     if name == "prod":
         return _product_in_range(f, k, at, lanes)
+    if name == "sum_tail":  # what every addition loses, added up (Ogita, Rump & Oishi 2005)
+        j = f.begin("1", k, 1, [(t, f.operation("negative", lanes, at("0"))), (t, zero)])
+        total, more = f.sum_of_two(lanes, j.carried[0], at(j.counter))
+        total, lost = f.end(j, [total, f.operation("add", lanes, j.carried[1], more)])
+        return f.finite_or_zero(lanes, f.operation("add", lanes, total, lost))
     # rest: the sum of weights, less the 1 of the first maximum. Exact to leave it out: count it and go round it.
     # What an addition loses is put into the next one (Kahan 1965): sums of many weights keep their digits.
     j = f.begin("0", k, 1, [(t, zero), (t, zero), (t, zero)])

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable
+from fractions import Fraction
+from functools import partial
 
-from .lowering import LEAST, TINY
+from .lowering import LEAST, LN2, LN2_TAIL, TINY
 
-__all__ = ["LANES", "REGISTERS", "Function", "Loop", "hexadecimal"]
+__all__ = ["AGAIN", "LANES", "REGISTERS", "Function", "Loop", "hexadecimal"]
 
+_PAIRS = 14  # terms of the exponential series that _exp_pair adds as pairs
 LANES = 8  # examples (or neighbours) per vector: two registers of AVX2, one of AVX-512, four of NEON
 
 _LIBRARY = {  # what the C library computes, one lane at a time
@@ -26,9 +29,14 @@ _INTRINSICS = {
 }  # fmt: skip
 REGISTERS = frozenset({
     "add", "subtract", "multiply", "divide", "negative", "reciprocal", "square", "positive", "relu", "where", "defined",
-    "maximum", "minimum", "sign", "hinge", "over_square", "exp", "weight", "log", "log1p", *_LIBRARY, *_RELATIONS,
-    *_INTRINSICS, *(f"where {r}" for r in _RELATIONS),
+    "maximum", "minimum", "sign", "hinge", "over_square", "exp", "weight", "weight_tail", "share_minus",
+    "sigmoid_minus", "logaddexp", "log", "log1p", *_LIBRARY, *_RELATIONS, *_INTRINSICS,
+    *(f"where {r}" for r in _RELATIONS),
 })  # fmt: skip
+# Rows that native code gives back to the eager engine's function where their digits cancel, which is rare: see `again`.
+AGAIN = ("logaddexp", "logsumexp")
+Register = str
+Two = tuple[Register, Register]
 
 
 def hexadecimal(x: float) -> str:
@@ -60,9 +68,11 @@ class Function:
         self.block = "entry"
         self.count = 0
         self.declared: set[str] = set()
+        self.memory: list[str] = []  # what the function needs on the stack
 
     def text(self) -> str:
-        return f"define void @{self.name}({self.arguments}) {{\n" + "\n".join(self.lines) + "\n  ret void\n}\n"
+        lines = [self.lines[0], *self.memory, *self.lines[1:]]
+        return f"define void @{self.name}({self.arguments}) {{\n" + "\n".join(lines) + "\n  ret void\n}\n"
 
     # ── registers and memory ────────────────────────────────────────────────────────────────────
     def new(self, code: str) -> str:
@@ -144,6 +154,47 @@ class Function:
         self.block = f"exit{n}"
         return loop.carried
 
+    def only_where(self, test: str, lanes: int, x: str, better: Callable[[], str]) -> str:
+        """x, and better() in the lanes of the test; it is not computed where there are none."""
+        self.count += 1
+        n, some = self.count, test
+        if lanes > 1:
+            self.declared.add(f"declare i1 @llvm.vector.reduce.or.v{lanes}i1(<{lanes} x i1>)")
+            some = self.new(f"call i1 @llvm.vector.reduce.or.v{lanes}i1(<{lanes} x i1> {test})")
+        before = self.block
+        self.do(f"br i1 {some}, label %rare{n}, label %done{n}")
+        self.lines.append(f"rare{n}:")
+        self.block = f"rare{n}"
+        found = self._select(test, lanes, better(), x)
+        inside = self.block
+        self.do(f"br label %done{n}")
+        self.lines.append(f"done{n}:")
+        self.block = f"done{n}"
+        return self.new(f"phi {kind(lanes)} [ {x}, %{before} ], [ {found}, %{inside} ]")
+
+    def again(self, name: str, test: str, lanes: int, x: str, base: str, table: str, stride: str, k: str) -> str:
+        """x, and in the lanes of the test what the eager engine's function finds.
+
+        Operand j of a lane is number (table[j] or, if the table is null, j·stride) + lane after `base`.
+        """
+        self.declared.add(f"declare void @microgradlike.{name}(ptr, ptr, i64, i64, i64, ptr)")
+        self.count += 1
+        result = f"%again{self.count}"
+        self.memory.append(f"  {result} = alloca {kind(lanes)}, align 64")
+
+        def call() -> str:
+            bits = test
+            if lanes > 1:
+                bits = self.new(f"bitcast <{lanes} x i1> {test} to i{lanes}")
+            bits = self.new(f"zext i{lanes} {bits} to i64")
+            self.do(
+                f"call void @microgradlike.{name}(ptr {base}, ptr {table}, i64 {stride}, i64 {k}, i64 {bits},"
+                f" ptr {result})"
+            )
+            return self.load(result, lanes)
+
+        return self.only_where(test, lanes, x, call)
+
     # ── the operations of the table ─────────────────────────────────────────────────────────────
     def operation(self, name: str, lanes: int, *x: str) -> str:
         """The operation on numbers (lanes = 1) or vectors."""
@@ -160,10 +211,10 @@ class Function:
         if name == "reciprocal":
             return self.new(f"fdiv {t} {self.constant(1.0, lanes)}, {x[0]}")
         if name in _RELATIONS:
-            return self._select(self._test(_RELATIONS[name], lanes, x[0], x[1]), lanes,
+            return self._select(self.test(_RELATIONS[name], lanes, x[0], x[1]), lanes,
                                 self.constant(1.0, lanes), self.constant(0.0, lanes))  # fmt: skip
         if name.startswith("where "):
-            return self._select(self._test(_RELATIONS[name[6:]], lanes, x[0], x[1]), lanes, x[2], x[3])
+            return self._select(self.test(_RELATIONS[name[6:]], lanes, x[0], x[1]), lanes, x[2], x[3])
         if name in _INTRINSICS:
             function = f"@{_INTRINSICS[name]}.{mangled(lanes)}"
             self.declared.add(f"declare {t} {function}({t})")
@@ -172,13 +223,14 @@ class Function:
             "where": self._where, "defined": self._defined, "relu": self._relu, "maximum": self._maximum,
             "minimum": self._minimum, "sign": self._sign, "hinge": self._hinge,
             "over_square": self._over_square, "exp": self._exp,
-            "weight": self._weight, "log": self._log, "log1p": self._log1p,
+            "weight": self._weight, "weight_tail": self._weight_tail, "share_minus": self._share_minus,
+            "sigmoid_minus": self._sigmoid_minus, "logaddexp": self._logaddexp, "log": self._log, "log1p": self._log1p,
         }  # fmt: skip
         if name in special:
             return special[name](lanes, *x)
         return self._called(name, lanes, *x)
 
-    def _test(self, relation: str, lanes: int, a: str, b: str) -> str:
+    def test(self, relation: str, lanes: int, a: str, b: str) -> str:
         return self.new(f"fcmp {relation} {kind(lanes)} {a}, {b}")
 
     def _select(self, test: str, lanes: int, x: str, y: str) -> str:
@@ -186,79 +238,189 @@ class Function:
         return self.new(f"select {bit} {test}, {t} {x}, {t} {y}")
 
     def _where(self, lanes: int, c: str, x: str, y: str) -> str:
-        return self._select(self._test("une", lanes, c, self.constant(0.0, lanes)), lanes, x, y)
+        return self._select(self.test("une", lanes, c, self.constant(0.0, lanes)), lanes, x, y)
 
     def _defined(self, lanes: int, test: str, x: str) -> str:
-        return self._select(self._test("ord", lanes, test, test), lanes, x, self.constant(float("nan"), lanes))
+        return self._select(self.test("ord", lanes, test, test), lanes, x, self.constant(float("nan"), lanes))
 
     def _relu(self, lanes: int, x: str) -> str:
         zero = self.constant(0.0, lanes)
-        return self._select(self._test("ugt", lanes, x, zero), lanes, x, zero)
+        return self._select(self.test("ugt", lanes, x, zero), lanes, x, zero)
 
     def _maximum(self, lanes: int, x: str, y: str) -> str:
-        other = self._select(self._test("ord", lanes, x, x), lanes, y, x)
-        return self._select(self._test("oge", lanes, x, y), lanes, x, other)
+        other = self._select(self.test("ord", lanes, x, x), lanes, y, x)
+        return self._select(self.test("oge", lanes, x, y), lanes, x, other)
 
     def _minimum(self, lanes: int, x: str, y: str) -> str:
-        other = self._select(self._test("ord", lanes, x, x), lanes, y, x)
-        return self._select(self._test("ole", lanes, x, y), lanes, x, other)
+        other = self._select(self.test("ord", lanes, x, x), lanes, y, x)
+        return self._select(self.test("ole", lanes, x, y), lanes, x, other)
 
     def _sign(self, lanes: int, x: str) -> str:
         zero, one = self.constant(0.0, lanes), self.constant(1.0, lanes)
-        below = self._select(self._test("olt", lanes, x, zero), lanes, self.constant(-1.0, lanes), x)
-        return self._select(self._test("ogt", lanes, x, zero), lanes, one, below)
+        below = self._select(self.test("olt", lanes, x, zero), lanes, self.constant(-1.0, lanes), x)
+        return self._select(self.test("ogt", lanes, x, zero), lanes, one, below)
+
+    def _fused(self, lanes: int, a: str, b: str, c: str) -> str:
+        """a·b + c in one rounding, whatever the processor."""
+        t = kind(lanes)
+        self.declared.add(f"declare {t} @llvm.fma.{mangled(lanes)}({t}, {t}, {t})")
+        return self.new(f"call {t} @llvm.fma.{mangled(lanes)}({t} {a}, {t} {b}, {t} {c})")
 
     def _hinge(self, lanes: int, s: str, y: str) -> str:
         """1 − s·y in one rounding: it cancels near the margin."""
-        t = kind(lanes)
-        self.declared.add(f"declare {t} @llvm.fma.{mangled(lanes)}({t}, {t}, {t})")
-        minus = self.new(f"fneg {t} {s}")
-        margin = self.new(f"call {t} @llvm.fma.{mangled(lanes)}({t} {minus}, {t} {y}, {t} {self.constant(1.0, lanes)})")
+        margin = self._fused(lanes, self.operation("negative", lanes, s), y, self.constant(1.0, lanes))
         return self._relu(lanes, margin)
 
     def _over_square(self, lanes: int, x: str, y: str) -> str:
         """x / y² as (x / y) / y; where x / y is subnormal and has few bits, as x / (y·y): then y·y keeps its range."""
         q = self.operation("divide", lanes, x, y)
-        few = self._test("olt", lanes, self.operation("abs", lanes, q), self.constant(TINY, lanes))
+        few = self.test("olt", lanes, self.operation("abs", lanes, q), self.constant(TINY, lanes))
         square = self.operation("maximum", lanes, self.operation("square", lanes, y), self.constant(LEAST, lanes))
         return self.operation("divide", lanes, self._select(few, lanes, x, q), self._select(few, lanes, square, y))
 
+    # Pairs of registers, the second what the first has lost: as in accurate.py.
+    def sum_of_two(self, lanes: int, a: str, b: str) -> Two:
+        s = self.operation("add", lanes, a, b)
+        t = self.operation("subtract", lanes, s, a)
+        first = self.operation("subtract", lanes, a, self.operation("subtract", lanes, s, t))
+        return s, self.operation("add", lanes, first, self.operation("subtract", lanes, b, t))
+
+    def _product_of_two(self, lanes: int, a: str, b: str) -> Two:
+        p = self.operation("multiply", lanes, a, b)
+        return p, self._fused(lanes, a, b, self.operation("negative", lanes, p))
+
+    def finite_or_zero(self, lanes: int, x: str) -> str:
+        nothing = self.operation("subtract", lanes, x, x)
+        zero = self.constant(0.0, lanes)
+        return self._select(self.test("oeq", lanes, nothing, zero), lanes, x, zero)
+
     def _weight(self, lanes: int, x: str, top: str) -> str:
-        """exp(x − top), with what the difference loses (two_sum of accurate.py) put back."""
-
-        def minus(a: str, b: str) -> str:
-            return self.operation("subtract", lanes, a, b)
-
-        d = minus(x, top)
-        b = minus(d, x)
-        lost = minus(minus(x, minus(d, b)), self.operation("add", lanes, top, b))
-        counts = self._test("ogt", lanes, d, self.constant(-746.0, lanes))
+        """exp(x − top), with what the difference loses put back."""
+        d, lost = self.sum_of_two(lanes, x, self.operation("negative", lanes, top))
+        counts = self.test("ogt", lanes, d, self.constant(-746.0, lanes))
         return self._exp(lanes, d, self._select(counts, lanes, lost, self.constant(0.0, lanes)))
+
+    def _weight_tail(self, lanes: int, x: str, top: str, w: str) -> str:
+        """What exp(x − top) has beyond its float; far below the others it does not count."""
+        e, tail = self._exp_pair(lanes, *self.sum_of_two(lanes, x, self.operation("negative", lanes, top)))
+        found = self.operation("add", lanes, self.operation("subtract", lanes, e, w), tail)
+        counts = self.test("ogt", lanes, w, self.constant(1e-290, lanes))
+        return self._select(counts, lanes, found, self.constant(0.0, lanes))
+
+    def _share_minus(self, lanes: int, w: str, w2: str, rest: str, rest2: str, t: str, t2: str, y: str) -> str:
+        """(w·t − y·(1 + rest)) / (1 + rest), the numerator rounded once."""
+        add, minus = partial(self.operation, "add", lanes), partial(self.operation, "subtract", lanes)
+        p, e = self._product_of_two(lanes, w, t)
+        q, f = self._product_of_two(lanes, y, rest)
+        s, a = self.sum_of_two(lanes, p, self.operation("negative", lanes, y))
+        s, b = self.sum_of_two(lanes, s, self.operation("negative", lanes, q))
+        e = self._fused(lanes, w2, t, self._fused(lanes, w, t2, e))
+        f = self._fused(lanes, y, rest2, f)
+        lost = self.finite_or_zero(lanes, add(add(a, b), minus(e, f)))
+        return self.operation("divide", lanes, add(s, lost), add(rest, self.constant(1.0, lanes)))
+
+    def _sigmoid_minus(self, lanes: int, x: str, y: str) -> str:
+        """σ(x) − y; where they are near each other as the share of two weights, 1 and exp(−|x|), less y."""
+        zero, one = self.constant(0.0, lanes), self.constant(1.0, lanes)
+        low = self.operation("negative", lanes, self.operation("abs", lanes, x))
+        e = self._exp(lanes, low)
+        up = self.test("oge", lanes, x, zero)
+        # From 1 where y is nearer to it: a target of 1 leaves −σ(−x), with all its digits.
+        above = self.test("ogt", lanes, y, self.constant(0.5, lanes))
+        whole = self._select(above, lanes, self.operation("subtract", lanes, one, y), y)
+        bit = "i1" if lanes == 1 else f"<{lanes} x i1>"
+        large = self.new(f"xor {bit} {up}, {above}")  # the share that is meant is that of 1
+        share = self._select(large, lanes, one, e)
+        share = self.operation("divide", lanes, share, self.operation("add", lanes, one, e))
+        share = self._select(self.test("uno", lanes, x, x), lanes, x, share)
+        d = self.operation("subtract", lanes, share, whole)
+        result = self._select(above, lanes, self.operation("negative", lanes, d), d)
+        larger = self._maximum(lanes, share, whole)
+        near = self.test("olt", lanes, self.operation("abs", lanes, d),
+                         self.operation("multiply", lanes, self.constant(0.5, lanes), larger))  # fmt: skip
+
+        def better() -> str:
+            e, tail = self._exp_pair(lanes, low, zero)
+            w, w2 = self._select(up, lanes, one, e), self._select(up, lanes, zero, tail)
+            return self._share_minus(lanes, w, w2, e, tail, one, zero, y)
+
+        return self.only_where(near, lanes, result, better)
+
+    def _logaddexp(self, lanes: int, x: str, y: str) -> str:
+        """max + ln(1 + exp(−|x − y|)), and the eager engine's where that cancels."""
+        top = self._maximum(lanes, x, y)
+        apart = self.operation("abs", lanes, self.operation("subtract", lanes, x, y))
+        more = self._log1p(lanes, self._exp(lanes, self.operation("negative", lanes, apart)))
+        more = self._select(self.test("ord", lanes, apart, apart), lanes, more, self.constant(0.0, lanes))
+        found = self.operation("add", lanes, top, more)
+        doubtful = self.test("olt", lanes, self.operation("abs", lanes, found),
+                              self.operation("multiply", lanes, self.constant(0.5, lanes), more))  # fmt: skip
+        self.count += 1
+        operands = f"%operands{self.count}"
+        self.memory.append(f"  {operands} = alloca [{2 * lanes} x double], align 64")
+        self.store(x, operands, lanes)
+        self.store(y, self.at(operands, str(lanes)), lanes)
+        return self.again("logaddexp", doubtful, lanes, found, operands, "null", str(lanes), "2")
+
+    def _exp_pair(self, lanes: int, x: str, x2: str) -> Two:
+        """exp(x + x2) for x ≤ 0 as a float, and what is missing: together to about 2⁻¹⁰⁰ of it. 0 below 10⁻²⁹⁰.
+
+        x = k·ln 2 + r, and eʳ by its series: from r⁷/7! in single registers, the larger terms in pairs.
+        """
+        mul = partial(self.operation, "multiply", lanes)
+        y = self._select(self.test("olt", lanes, x, self.constant(-700.0, lanes)), lanes,
+                         self.constant(-700.0, lanes), x)  # fmt: skip
+        k = self.operation("round", lanes, mul(y, self.constant(1.0 / LN2, lanes)))
+        minus = self.operation("negative", lanes, k)
+        p, e = self._product_of_two(lanes, minus, self.constant(LN2, lanes))
+        r, r2 = self.sum_of_two(lanes, y, p)
+        r2 = self.operation("add", lanes, self.operation("add", lanes, r2, e),
+                            self._fused(lanes, minus, self.constant(LN2_TAIL, lanes), x2))  # fmt: skip
+        r, r2 = self.sum_of_two(lanes, r, r2)
+        s = self.constant(1.0 / math.factorial(20), lanes)
+        for n in range(19, _PAIRS, -1):
+            s = self._fused(lanes, s, r, self.constant(1.0 / math.factorial(n), lanes))
+        s2 = self.constant(0.0, lanes)
+        for n in range(_PAIRS, -1, -1):
+            high = 1.0 / math.factorial(n)
+            low = float(Fraction(1, math.factorial(n)) - Fraction(high))
+            p, e = self._product_of_two(lanes, s, r)
+            e = self._fused(lanes, s, r2, self._fused(lanes, s2, r, e))
+            s, s2 = self.sum_of_two(lanes, self.constant(high, lanes), p)
+            s2 = self.operation("add", lanes, s2, self.operation("add", lanes, e, self.constant(low, lanes)))
+        s, s2 = self.sum_of_two(lanes, s, s2)
+        scale = self._power_of_two(lanes, k)
+        return mul(s, scale), mul(s2, scale)
+
+    def _power_of_two(self, lanes: int, k: str) -> str:
+        """2ᵏ for a whole k that a float has the exponent for. Adding 1.5·2⁵² leaves the integer in the low bits."""
+        t, integers = kind(lanes), "i64" if lanes == 1 else f"<{lanes} x i64>"
+
+        def whole(i: int) -> str:
+            return str(i) if lanes == 1 else "<" + ", ".join([f"i64 {i}"] * lanes) + ">"
+
+        shifted = self.operation("add", lanes, k, self.constant(6755399441055744.0, lanes))
+        bits = self.new(f"bitcast {t} {shifted} to {integers}")
+        exponent = self.new(f"shl {integers} {bits}, {whole(52)}")
+        scale = self.new(f"add {integers} {exponent}, {whole(1023 << 52)}")
+        return self.new(f"bitcast {integers} {scale} to {t}")
 
     def _exp(self, lanes: int, x: str, more: str = "") -> str:
         """eˣ = 2ᵏ·eʳ, k the nearest integer to x/ln 2, eʳ by its series to r¹³; within 1 ulp, subnormal results too.
 
         `more` is a small number to add to x, with digits that x has not.
         """
-        t, integers = kind(lanes), "i64" if lanes == 1 else f"<{lanes} x i64>"
 
         def constant(c: float) -> str:
             return self.constant(c, lanes)
 
-        def whole(i: int) -> str:
-            return str(i) if lanes == 1 else "<" + ", ".join([f"i64 {i}"] * lanes) + ">"
-
-        self.declared.add(f"declare {t} @llvm.fma.{mangled(lanes)}({t}, {t}, {t})")
-
-        def fma(a: str, b: str, c: str) -> str:
-            return self.new(f"call {t} @llvm.fma.{mangled(lanes)}({t} {a}, {t} {b}, {t} {c})")
-
-        low = self._select(self._test("olt", lanes, x, constant(-746.0)), lanes, constant(-746.0), x)
-        y = self._select(self._test("ogt", lanes, low, constant(710.0)), lanes, constant(710.0), low)
-        k = self.operation("round", lanes, self.operation("multiply", lanes, y, constant(1.4426950408889634)))
+        fma = partial(self._fused, lanes)
+        low = self._select(self.test("olt", lanes, x, constant(-746.0)), lanes, constant(-746.0), x)
+        y = self._select(self.test("ogt", lanes, low, constant(710.0)), lanes, constant(710.0), low)
+        k = self.operation("round", lanes, self.operation("multiply", lanes, y, constant(1.0 / LN2)))
         minus = self.operation("negative", lanes, k)
-        r = fma(minus, constant(float.fromhex("0x1.62e42fefa39efp-1")), y)
-        r = fma(minus, constant(float.fromhex("0x1.abc9e3b39803fp-56")), r)
+        r = fma(minus, constant(LN2), y)
+        r = fma(minus, constant(LN2_TAIL), r)
         if more:
             r = self.operation("add", lanes, r, more)
         series = constant(1.0 / math.factorial(13))
@@ -266,26 +428,22 @@ class Function:
             series = fma(series, r, constant(1.0 / math.factorial(n)))
         tail = fma(self.operation("square", lanes, r), series, r)
         power = self.operation("add", lanes, tail, constant(1.0))
-        # 2ᵏ in two factors, so that neither overflows; adding 1.5·2⁵² leaves the integer in the low bits.
+        # 2ᵏ in two factors, so that neither overflows.
         half = self.operation("trunc", lanes, self.operation("multiply", lanes, k, constant(0.5)))
         for part in (half, self.operation("subtract", lanes, k, half)):
-            shifted = self.operation("add", lanes, part, constant(6755399441055744.0))
-            bits = self.new(f"bitcast {t} {shifted} to {integers}")
-            exponent = self.new(f"shl {integers} {bits}, {whole(52)}")
-            scale = self.new(f"add {integers} {exponent}, {whole(1023 << 52)}")
-            power = self.operation("multiply", lanes, power, self.new(f"bitcast {integers} {scale} to {t}"))
+            power = self.operation("multiply", lanes, power, self._power_of_two(lanes, part))
         return power
 
     def _log(self, lanes: int, x: str) -> str:
         """ln x; a subnormal number is scaled up first. Within 1 ulp."""
         zero, infinity = self.constant(0.0, lanes), self.constant(math.inf, lanes)
-        small = self._test("olt", lanes, x, self.constant(2.0**-1022, lanes))
+        small = self.test("olt", lanes, x, self.constant(2.0**-1022, lanes))
         large = self.operation("multiply", lanes, x, self.constant(2.0**54, lanes))
         shift = self._select(small, lanes, self.constant(-54.0, lanes), zero)
         y = self._logarithm(lanes, self._select(small, lanes, large, x), shift, None)
-        y = self._select(self._test("ogt", lanes, x, zero), lanes, y, self.constant(math.nan, lanes))
-        y = self._select(self._test("oeq", lanes, x, zero), lanes, self.constant(-math.inf, lanes), y)
-        return self._select(self._test("oeq", lanes, x, infinity), lanes, x, y)
+        y = self._select(self.test("ogt", lanes, x, zero), lanes, y, self.constant(math.nan, lanes))
+        y = self._select(self.test("oeq", lanes, x, zero), lanes, self.constant(-math.inf, lanes), y)
+        return self._select(self.test("oeq", lanes, x, infinity), lanes, x, y)
 
     def _log1p(self, lanes: int, x: str) -> str:
         """ln(1 + x): u = 1 + x as rounded, and c what the rounding lost; then ln u + c/u. Within 2 ulp."""
@@ -293,12 +451,12 @@ class Function:
         u = self.operation("add", lanes, x, one)
         near = self.operation("subtract", lanes, x, self.operation("subtract", lanes, u, one))
         far = self.operation("subtract", lanes, one, self.operation("subtract", lanes, u, x))
-        lost = self._select(self._test("ogt", lanes, x, one), lanes, far, near)
+        lost = self._select(self.test("ogt", lanes, x, one), lanes, far, near)
         y = self._logarithm(lanes, u, None, self.operation("divide", lanes, lost, u))
-        y = self._select(self._test("ogt", lanes, u, zero), lanes, y, self.constant(math.nan, lanes))
-        y = self._select(self._test("oeq", lanes, u, zero), lanes, self.constant(-math.inf, lanes), y)
-        same = self._select(self._test("oeq", lanes, x, infinity), lanes, x, y)
-        return self._select(self._test("oeq", lanes, x, zero), lanes, x, same)
+        y = self._select(self.test("ogt", lanes, u, zero), lanes, y, self.constant(math.nan, lanes))
+        y = self._select(self.test("oeq", lanes, u, zero), lanes, self.constant(-math.inf, lanes), y)
+        same = self._select(self.test("oeq", lanes, x, infinity), lanes, x, y)
+        return self._select(self.test("oeq", lanes, x, zero), lanes, x, same)
 
     def _logarithm(self, lanes: int, x: str, shift: str | None, more: str | None) -> str:
         """ln x + shift·ln 2 + more of normal positive x = 2ᵏ·(1 + f), f from √½ − 1 to √2 − 1.

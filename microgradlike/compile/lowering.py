@@ -10,7 +10,7 @@ from typing import Any
 
 from ..ops import TABLE, Op
 
-__all__ = ["LOWERED", "LOWERED_NATIVE", "REST", "TOP", "Lowering"]
+__all__ = ["LOWERED", "PLAIN", "Lowering"]
 
 Lowering = dict[str, Callable[..., Any]]
 
@@ -18,8 +18,18 @@ Lowering = dict[str, Callable[..., Any]]
 TOP = Op("top", pullback=lambda m, g, z, *xs: [None for _ in xs], doc="The largest of x; nan if one is nan.")
 WEIGHT = Op("weight", (None, None), doc="exp(x − top), with what the rounded difference loses put back.")
 REST = Op("rest", pullback=lambda m, g, z, *xs: [None for _ in xs], doc="The sum of weights without the first 1.")
+# Second floats, for differences of numbers that are next to each other.
+WEIGHT_TAIL = Op("weight_tail", (None, None, None), doc="exp(x − top) − weight, rounded.")
+SUM_TAIL = Op("sum_tail", pullback=lambda m, g, z, *xs: [None for _ in xs], doc="x₂ + … + xₙ − x₁, rounded once.")
+SHARE_MINUS = Op("share_minus", (None,) * 7, doc="w·t/(1 + r) − y, from w, r, t with their tails, and y.")
+SETTLED = Op(
+    "settled_logsumexp",
+    pullback=lambda m, g, z, *xs: [None for _ in xs],
+    doc="Of max + ln Σ, ln Σ, x …, where Σ = Σ exp(x − max): the first, or logsumexp(x) where that cancels.",
+)
 
 TINY, LEAST = 2.2250738585072014e-308, 5e-324  # the smallest normal float, and the smallest of all
+LN2, LN2_TAIL = 0.6931471805599453, 2.3190468138462996e-17  # ln 2 to 107 bits
 
 
 def _top(m: Any, xs: Any) -> Any:
@@ -43,6 +53,12 @@ def _element(m: Any, k: Any, xs: Any) -> Any:
 def _logsumexp(m: Any, *xs: Any) -> Any:
     top = _top(m, xs)
     return m.where(m.equal(top - top, 0.0), top + m.log1p(_rest(m, xs)), top)
+
+
+def _settled_logsumexp(m: Any, *xs: Any) -> Any:
+    top = _top(m, xs)
+    log_total = m.log1p(_rest(m, xs))
+    return m.where(m.equal(top - top, 0.0), m.step(SETTLED, (top + log_total, log_total, *xs)), top)
 
 
 def _log_softmax(m: Any, k: Any, *xs: Any) -> Any:
@@ -70,13 +86,57 @@ def _soft_cross_entropy(m: Any, *xs: Any) -> Any:
     return m.sum(*[m.where(m.equal(q, 0.0), 0.0, q * c) for q, c in zip(targets, lost, strict=True)])
 
 
+def _softmax_minus(m: Any, k: Any, *xs: Any) -> Any:
+    """softmaxₖ·Σy − yₖ with second floats: it is near 0 wherever a training ends."""
+    half = len(xs) // 2
+    logits, targets = xs[:half], xs[half:]
+    top = _top(m, logits)
+    weights = [m.step(WEIGHT, (x, top)) for x in logits]
+    tails = [m.step(WEIGHT_TAIL, (x, top, w)) for x, w in zip(logits, weights, strict=True)]
+    rest = _rest(m, logits)
+    rest_tail = m.step(SUM_TAIL, (rest, -1.0, *weights, *tails))
+    total = m.sum(*targets)
+    total_tail = m.step(SUM_TAIL, (total, *targets))
+    w, tail, y = (_element(m, k, each) for each in (weights, tails, targets))
+    return m.step(SHARE_MINUS, (w, tail, rest, rest_tail, total, total_tail, y))
+
+
 def _logaddexp(m: Any, x: Any, y: Any) -> Any:
     top = m.maximum(x, y)
     return m.where(m.equal(top - top, 0.0), top + m.log1p(m.exp(-m.abs(x - y))), top)
 
 
-def _mean(m: Any, *xs: Any) -> Any:
+def _plain_mean(m: Any, *xs: Any) -> Any:
     return m.divide(m.sum(*xs), float(len(xs)))
+
+
+def _mean(m: Any, *xs: Any) -> Any:
+    """The sum over n; where the sum overflows, the sum of 2⁻⁶⁴·x, with the power of two given back at the end."""
+    mean = _plain_mean(m, *xs)
+    if len(xs) < 2:
+        return mean
+    scaled = 2.0**64 * m.divide(m.sum(*[2.0**-64 * x for x in xs]), float(len(xs)))
+    return m.where(m.less(m.abs(mean), float("inf")), mean, scaled)
+
+
+def _scaled(m: Any, xs: Any) -> tuple[list[Any], Any]:
+    """x times a power of two that keeps the norm and the squares of the large ones in range; and that power."""
+    size = _top(m, [m.abs(x) for x in xs])
+    up = m.where(m.less(size, 2.0**-400), 2.0**600, 1.0)
+    scale = m.where(m.greater(size, 2.0**400), 2.0**-600, up)
+    return [scale * x for x in xs], scale
+
+
+def _norm(m: Any, *xs: Any) -> Any:
+    scaled, scale = _scaled(m, xs)
+    return m.divide(m.step(TABLE["norm"], scaled), scale)
+
+
+def _unit_vector(m: Any, xs: Any, norm: Any) -> Any:
+    """xᵢ / ‖x‖; where the norm overflows or is subnormal, that of x times a power of two."""
+    scaled, _ = _scaled(m, xs)
+    norm = m.step(TABLE["norm"], scaled)
+    return [m.fraction(x, norm) for x in scaled]
 
 
 def _pow(m: Any, x: Any, y: Any) -> Any:
@@ -91,9 +151,18 @@ def _pow(m: Any, x: Any, y: Any) -> Any:
 
 
 def _pow_slope(m: Any, x: Any, y: Any) -> Any:
-    if type(y) is float and (y - 1.0) + 1.0 == y and abs(y) < 64.0:
+    if not (type(y) is float and (y - 1.0) + 1.0 == y and abs(y) < 64.0):
+        return m.step(TABLE["pow_slope"], (x, y))
+    whole = y == int(y)
+    if abs(y) < (3.0 if whole else 8.0):
         return y * m.pow(x, y - 1.0) if y else 0.0
-    return m.step(TABLE["pow_slope"], (x, y))
+    # y comes before the last multiplication: x^(y−1) may be subnormal, with few bits, where y times it is not.
+    half = (y - 1.0) / 2.0
+    half = float(int(half)) if whole else half
+    root = m.pow(x, half)
+    odd = y - 1.0 - 2.0 * half
+    first = y * root if odd == 0.0 else y * root * x if odd > 0.0 else m.divide(y * root, x)
+    return first * root
 
 
 def _over_square(m: Any, x: Any, y: Any) -> Any:
@@ -121,13 +190,16 @@ LOWERED: Lowering = {
     "cbrt_slope": _cbrt_slope,
     "pow": _pow,
     "pow_slope": _pow_slope,
-    "logsumexp": _logsumexp,
+    "logsumexp": _settled_logsumexp,
     "log_softmax": _log_softmax,
     "cross_entropy": _cross_entropy,
     "softmax": _softmax,
     "one_minus_softmax": _one_minus_softmax,
     "soft_cross_entropy": _soft_cross_entropy,
+    "softmax_minus": _softmax_minus,
     "mean": _mean,
+    "norm": _norm,
+    "unit_vector": _unit_vector,
 }
 
 
@@ -136,5 +208,10 @@ def _sigmoid_minus(m: Any, x: Any, y: Any) -> Any:
     return m.where(m.greater(y, 0.5), (1.0 - y) - m.sigmoid(-x), m.sigmoid(x) - y)
 
 
-# Native code has what NumPy has but these, which it computes by formulas rather than hand them back to NumPy.
-LOWERED_NATIVE: Lowering = {**LOWERED, "logaddexp": _logaddexp, "sigmoid_minus": _sigmoid_minus}
+# Another library, which differentiates what it gets, gets no step that it cannot see through.
+PLAIN: Lowering = {
+    "lorentzian": _lorentzian, "cbrt_slope": _cbrt_slope, "pow": _pow, "logsumexp": _logsumexp,
+    "log_softmax": _log_softmax, "cross_entropy": _cross_entropy, "softmax": _softmax,
+    "one_minus_softmax": _one_minus_softmax, "soft_cross_entropy": _soft_cross_entropy, "mean": _plain_mean,
+    "logaddexp": _logaddexp, "sigmoid_minus": _sigmoid_minus,
+}  # fmt: skip

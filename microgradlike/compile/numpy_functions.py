@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Context, Decimal, localcontext
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from .. import floats
 from ..ops import TABLE
-from .lowering import LEAST, TINY
+from .lowering import LEAST, LN2, LN2_TAIL, TINY
 
 __all__ = ["ELEMENTWISE", "NATIVE"]
 
@@ -72,15 +74,111 @@ def _top(out: Any, x: Any) -> None:
     np.maximum.reduce(x, 1, None, out)
 
 
-def _weight(out: Any, x: Any, top: Any) -> None:
+def _difference(x: Any, top: Any) -> tuple[Any, Any]:
+    """x − top, and what that loses: two_sum of accurate.py."""
     d = np.subtract(x, top)
     b = d - x
-    lost = np.subtract(d, b)  # two_sum of accurate.py: (x − (d − b)) − (top + b)
+    lost = np.subtract(d, b)  # (x − (d − b)) − (top + b)
     np.subtract(x, lost, lost)
     np.subtract(lost, np.add(top, b, b), lost)
     np.fmax(lost, -1.0, lost)  # nan where d is −inf, and the result 0
+    return d, lost
+
+
+def _weight(out: Any, x: Any, top: Any) -> None:
+    d, lost = _difference(x, top)
     np.exp(d, d)
     np.add(d, np.multiply(d, lost, lost), out)
+
+
+def _product(a: Any, b: Any) -> tuple[Any, Any]:
+    """a·b, and what that loses (Dekker 1971); 0 where a factor is too large for that."""
+    p = a * b
+    t, u = 134217729.0 * a, 134217729.0 * b
+    a1, b1 = t - (t - a), u - (u - b)
+    a2, b2 = a - a1, b - b1
+    e = ((a1 * b1 - p) + a1 * b2 + a2 * b1) + a2 * b2
+    return p, np.where(np.equal(e, e), e, 0.0)
+
+
+def _sum_of_two(a: Any, b: Any) -> tuple[Any, Any]:
+    """two_sum of accurate.py."""
+    s = a + b
+    t = s - a
+    return s, (a - (s - t)) + (b - t)
+
+
+@cache
+def _powers() -> tuple[Any, Any]:
+    """exp(j/4096) for |j| ≤ 1420, which is ½·ln 2 of 4096, and what is missing."""
+    with localcontext(Context(prec=50)):
+        step = (Decimal(1) / 4096).exp()
+        exact = [(Decimal(-1420) / 4096).exp()]
+        for _ in range(2840):
+            exact.append(exact[-1] * step)
+        table = [float(each) for each in exact]
+        return np.array(table), np.array([float(each - Decimal(t)) for each, t in zip(exact, table, strict=True)])
+
+
+def _exp_pair(x: Any, x2: Any) -> tuple[Any, Any]:
+    """exp(x + x2) for x ≤ 0 as a float, and what is missing: together to about 2⁻⁷⁸ of it. 0 below 10⁻²⁹⁰.
+
+    x = k·ln 2 + j/4096 + r, so it is 2ᵏ·T·(1 + r + q) with T from a table and q = r²/2 + … so small that its own
+    rounding does not count.
+    """
+    x = np.maximum(x, -700.0)
+    k = np.rint(x * (1.0 / LN2))
+    p, e = _product(-k, LN2)
+    r, r2 = _sum_of_two(x, p)
+    j = np.rint(r * 4096.0)
+    r2 = r2 + e - k * LN2_TAIL + x2
+    r, e = _sum_of_two(r - j * (1 / 4096), r2)
+    q = r * r * (0.5 + r * (1 / 6 + r * (1 / 24 + r * (1 / 120)))) + e * (1.0 + r)
+    index = j.astype(np.int64) + 1420
+    table, table_tail = _powers()
+    t = table[index]
+    p, e = _product(t, r)
+    s, e2 = _sum_of_two(t, p)
+    tail = e2 + (e + (t * q + table_tail[index] * (1.0 + r)))
+    high = s + tail
+    k = k.astype(np.int64)
+    return np.ldexp(high, k), np.ldexp(tail - (high - s), k)
+
+
+def _weight_tail(out: Any, x: Any, top: Any, w: Any) -> None:
+    """What exp(x − top) has beyond its float; far below the others it does not count."""
+    e, tail = _exp_pair(*_difference(x, top))
+    np.add(e - w, tail, out)
+    np.copyto(out, 0.0, where=~(w > 1e-290) & np.ones(out.shape, bool))
+
+
+def _sum_tail(out: Any, x: Any) -> None:
+    """The digits of every term above a common place add up exactly; then the rest."""
+    terms = x[:, 1:]
+    place = 6755399441055744.0 * 2.0**-40  # (t + place) − place is a multiple of 2⁻⁴⁰ as far as |t| < 2¹¹
+    high = (terms + place) - place
+    low = np.add.reduce(terms - high, 1)
+    np.add(np.add.reduce(high, 1) - x[:, 0], low, out)
+    np.copyto(out, 0.0, where=~np.isfinite(out))
+
+
+def _share_minus(out: Any, w: Any, w2: Any, rest: Any, rest2: Any, t: Any, t2: Any, y: Any) -> None:
+    """(w·t − y·(1 + rest)) / (1 + rest), the numerator rounded once."""
+    p, e = _product(w, t)
+    q, f = _product(y, rest)
+    s, a = _sum_of_two(p, -y)
+    s, b = _sum_of_two(s, -q)
+    lost = (a + b) + ((e - f) + ((w2 * t + w * t2) - y * rest2))
+    np.divide(s + np.where(np.equal(lost, lost), lost, 0.0), 1.0 + rest, out)
+
+
+def _settled_logsumexp(out: Any, x: Any) -> None:
+    """The first operand; logsumexp of all beyond the second where that cancels."""
+    out[...] = x[:, 0]
+    doubtful = np.abs(out) < 0.5 * x[:, 1]
+    if doubtful.any():
+        operands = np.moveaxis(np.broadcast_to(x, (*x.shape[:2], *out.shape[1:])), 1, -1)[doubtful][:, 2:].tolist()
+        out[doubtful] = [floats.logsumexp(*row) for row in operands]
 
 
 def _rest(out: Any, w: Any) -> None:
@@ -138,6 +236,8 @@ ELEMENTWISE: dict[str, Function] = {
     "over_square": _over_square,
     **{f"where {name}": _where_test(getattr(np, name)) for name in _COMPARISONS},
     "sum": _sum, "top": _top, "weight": _weight, "rest": _rest, "prod": _prod, "norm": _norm,
+    "weight_tail": _weight_tail, "sum_tail": _sum_tail, "share_minus": _share_minus,
+    "settled_logsumexp": _settled_logsumexp,
     "erf": _python("erf"), "erfc": _python("erfc"),
 }  # fmt: skip
 
@@ -194,17 +294,23 @@ def _moderate(*xs: Any) -> Any:
 
 
 def _hinge_margin(m: Any, s: Any, y: Any) -> Any:
-    """relu(1 − s·y) with the rounding error of the product put back (Dekker 1971): 1 − s·y cancels near the margin."""
-    p = s * y
-    a, b = 134217729.0 * s, 134217729.0 * y
-    s1, y1 = a - (a - s), b - (b - y)
-    s2, y2 = s - s1, y - y1
-    error = ((s1 * y1 - p) + s1 * y2 + s2 * y1) + s2 * y2
+    """relu(1 − s·y) with the rounding error of the product put back: 1 − s·y cancels near the margin."""
+    p, error = _product(s, y)
     return np.maximum((1.0 - p) - error, 0.0)
 
 
 def _sigmoid_minus(m: Any, x: Any, y: Any) -> Any:
-    return np.where(np.equal(y, 1.0), -m.sigmoid(-x), m.sigmoid(x) - y)
+    """σ(x) − y; where they are near each other as the share of two weights, 1 and exp(−|x|), less y."""
+    result = np.where(np.equal(y, 1.0), -m.sigmoid(-x), m.sigmoid(x) - y)
+    near = (np.abs(result) < 0.25) & np.not_equal(y, 0.0) & np.not_equal(y, 1.0)
+    if near.any():
+        x, y = (np.broadcast_to(each, result.shape)[near] for each in (x, y))
+        e, tail = _exp_pair(-np.abs(x), 0.0)
+        better = np.empty(x.shape)
+        up = x >= 0.0
+        _share_minus(better, np.where(up, 1.0, e), np.where(up, 0.0, tail), e, tail, 1.0, 0.0, y)
+        result[near] = better
+    return result
 
 
 def _pow_slope(m: Any, x: Any, y: Any) -> Any:
@@ -238,7 +344,7 @@ ELEMENTWISE |= {
         ("unit_component", lambda r, x, y: _moderate(x, y)), ("logit", lambda r, p: np.abs(r) > 0.5),
         ("sigmoid_difference", lambda r, x, y: np.abs(x - y) < 4.0),
         ("exp_quotient", lambda r, x, y: _moderate(x, y) & (np.abs(x) < 4.0 * np.abs(y))),
-        ("sigmoid_minus", lambda r, x, y: (np.abs(r) > 0.2) | (y == 0.0) | (y == 1.0), _sigmoid_minus),
+        ("sigmoid_minus", lambda r, x, y: (np.abs(r) > 1e-7 * y) | (y == 0.0) | (y == 1.0), _sigmoid_minus),
         ("hinge", lambda r, s, y: _moderate(s, y), _hinge_margin),
         ("exp_times", lambda r, *xs: False), ("celu_gap", lambda r, *xs: False),
     )

@@ -28,7 +28,8 @@ __all__ = ["Instruction", "Operand", "Plan", "vectorise"]
 U, V = 0, 1
 PRE, BODY, REDUCE, POST = 0, 1, 2, 3
 Node = Any  # an int: a node; a float: a constant
-_SEVERAL = {"sum", "top", "rest", "prod", "norm", "take", "rowsum"}  # any number of operands, one result
+# any number of operands, one result
+_SEVERAL = {"sum", "top", "rest", "prod", "norm", "take", "rowsum", "sum_tail", "settled_logsumexp"}
 _TESTS = {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"}
 _COMMUTATIVE = {"add", "multiply", "maximum", "minimum", "equal", "not_equal"}
 
