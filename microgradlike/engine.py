@@ -67,5 +67,6 @@ recorder = _engine.recorder
 recording = _engine.recording  # type: ignore[has-type]
 recording_again = _engine.recording_again
 restore = _engine.restore
+stood_for = _engine.stood_for
 topological_order = _engine.topological_order
 values = _engine.values  # type: ignore[has-type]

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from .engine import Value, number, values
+from .engine import Value, number, stood_for, values
 from .habits import no_such_name
 
 __all__ = [
@@ -180,6 +180,7 @@ if not TYPE_CHECKING:
 
 # ── what the arguments may be ───────────────────────────────────────────────────────────────────
 def _scalar(name: str, x: Any) -> Any:
+    x = stood_for(x)
     if isinstance(x, Value):
         return x
     try:

@@ -229,6 +229,9 @@ class Outputs(list[Any]):
     >>> loss = (1 - net([0.5, -1.0])) ** 2
     >>> loss.data == ((1 - net([0.5, -1.0])[0]) ** 2).data
     True
+    >>> from microgradlike import losses
+    >>> losses.half_squared_error(net([0.5, -1.0]), 1.0)
+    Value(data=0.9194656584379469, grad=0.0, op=half_squared_error)
 
     Several outputs are a list and nothing else: an error says so.
     """
@@ -242,6 +245,9 @@ class Outputs(list[Any]):
         raise AttributeError(
             f"{len(self)} outputs in a list have no {name!r}: take one, net(x)[0], or combine them, mg.sum(net(x))"
         )
+
+    def __value__(self) -> Any:
+        return self._only("an operation")
 
     def _only(self, operation: str) -> Any:
         if len(self) == 1:

@@ -306,3 +306,24 @@ def test_seeds_reproduce_and_differ_and_biases_are_zero():
 def test_errors_name_the_argument_the_value_and_the_cure(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+def test_a_single_output_is_an_operand_everywhere():
+    net = nn.MLP(2, [3, 1], seed=0)
+    weight = net.parameters()[0]
+    x = [0.5, -1.0]
+    pairs = [
+        (mg.tanh(net(x)), mg.tanh(net(x)[0])),
+        (mg.dot([net(x)], [2.0]), mg.dot([net(x)[0]], [2.0])),
+        (mg.losses.hinge(net(x), 1.0), mg.losses.hinge(net(x)[0], 1.0)),
+        (mg.losses.mean_squared_error([net(x)], [1.0]), mg.losses.mean_squared_error([net(x)[0]], [1.0])),
+        (mg.gradients(net(x), [weight])[0], mg.gradients(net(x)[0], [weight])[0]),
+    ]
+    for found, expected in pairs:
+        assert found.data == expected.data
+    assert mg.explain(net(x), weight).total == mg.explain(net(x)[0], weight).total
+    assert mg.grad(lambda a: net([a, 2.0]))(1.0) == mg.grad(lambda a: net([a, 2.0])[0])(1.0)
+    with pytest.raises(TypeError, match="not on a list of 2"):
+        mg.tanh(nn.MLP(2, [2])(x))
+    with pytest.raises(TypeError, match=r"jacobian\(\)"):
+        mg.grad(lambda a: nn.MLP(2, [2])([a, 2.0]))(1.0)
