@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 DOCS = Path(__file__).resolve().parents[1]
+TITLES = {"gpt": "GPT"}
 
 
 def benchmarks() -> str:
@@ -29,8 +31,9 @@ def examples() -> str:
     parts = []
     for path in sorted((DOCS / "examples").glob("*.py")):
         about = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or path.stem
-        head, _, rest = about.partition("\n")
-        parts += [f"## {path.stem.replace('_', ' ').capitalize()}\n", head, "", "```text", rest.strip(), "```", ""]
+        head, commands, prose = about.split("\n\n", 2)  # the commands are indented, the rest are paragraphs
+        title = TITLES.get(path.stem, path.stem.replace("_", " ").capitalize())
+        parts += [f"## {title}\n", head, "", "```text", dedent(commands), "```", "", prose, ""]
         parts += [
             "<details><summary>The program</summary>",
             "",
