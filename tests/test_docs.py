@@ -220,3 +220,15 @@ def test_docstrings_keep_their_stars_and_underscores():
     lines = ["`a` and `Value`s, f(*xs), coef_ is", "", ">>> f(*xs_)", "2"]
     plain(None, "function", "f", None, None, lines)
     assert lines == [r"``a`` and ``Value``\ s, f(\*xs), coef\_ is", "", ">>> f(*xs_)", "2"]
+
+
+def test_a_property_says_what_it_is_and_not_its_type():
+    """Napoleon would take the words before a colon, in the first line of the docstring, for the type."""
+    pytest.importorskip("sphinx", reason="the documentation is built with Sphinx")
+    from docstrings import plain
+    from sphinx.ext.napoleon import Config, GoogleDocstring
+
+    lines = ["The number: a computed one follows from its operands."]
+    plain(None, "property", "data", None, None, lines)
+    made = str(GoogleDocstring(lines, Config(napoleon_use_ivar=True), None, "property", "data"))
+    assert lines[-1] in made and ":type:" not in made

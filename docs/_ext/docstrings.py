@@ -13,10 +13,7 @@ SECTIONS = {"Args:", "Attributes:", "Keyword Args:", "Raises:", "Returns:", "Yie
 def plain(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     """Translate the prose of a docstring; examples stay as they are."""
     if what == "property":
-        lines[:0] = [
-            "..",
-            "",
-        ]  # an empty remark: napoleon takes what stands before a colon in the first line for a type
+        lines[:0] = ["..", ""]  # a remark: napoleon takes what stands before a colon in the first line for a type
     example = section = False
     for i, line in enumerate(lines):
         section = line.strip() in SECTIONS or (section and (not line.strip() or line.startswith(" ")))
