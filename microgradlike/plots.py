@@ -69,9 +69,9 @@ def activation(name: str = "sigmoid", *, low: float = -6.0, high: float = 6.0, a
     symbol = {"sigmoid": "σ"}.get(name, name)
     ax.axhline(0.0, color=GREY, linewidth=0.6)
     ax.axvline(0.0, color=GREY, linewidth=0.6)
-    ax.plot(xs, [function(x) for x in xs], color=BLUE, linewidth=2, label=f"{symbol}(z)")
-    ax.plot(xs, [grad(function)(x) for x in xs], color=ORANGE, linewidth=2, linestyle="--", label=f"{symbol}′(z)")
-    ax.set(xlabel="z", title=TABLE[name].doc.removesuffix("."))
+    ax.plot(xs, [function(x) for x in xs], color=BLUE, linewidth=2, label=f"{symbol}(x)")
+    ax.plot(xs, [grad(function)(x) for x in xs], color=ORANGE, linewidth=2, linestyle="--", label=f"{symbol}′(x)")
+    ax.set(xlabel="x", title=TABLE[name].doc.removesuffix("."))
     ax.legend(frameon=False)
     return figure
 
@@ -285,8 +285,10 @@ def decision_boundary(model: Any, X: Any, y: Any, *, steps: int = 120, ax: Any =
         weight = (0.5 * P.max(axis=2))[:, :, None]
         box = (xs[0], xs[-1], ys[0], ys[-1])
         ax.imshow(weight * colours[best] + 1.0 - weight, origin="lower", extent=box, aspect="auto")
-        for k in range(len(classes)):
-            ax.contour(xs, ys, (best == k).astype(float), levels=[0.5], colors=INK, linewidths=1)
+        for k in range(len(classes)):  # the boundary of a class: as probable as the best of the others
+            lead = P[:, :, k] - np.delete(P, k, axis=2).max(axis=2)
+            if lead.min() < 0.0 < lead.max():
+                ax.contour(xs, ys, lead, levels=[0.0], colors=INK, linewidths=1)
     for k, label in enumerate(classes):
         mine = [row for row, own in zip(rows, labels, strict=True) if own == label]
         ax.scatter(

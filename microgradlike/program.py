@@ -203,6 +203,7 @@ class Tape:
         self._lower = lower or {}
         self._strict = strict
         self._seen: dict[tuple[Any, ...], int] = {}
+        self.notes: dict[Any, Any] = {}  # what `lower` remembers of the steps that it has written
 
     def slot(self, a: Argument) -> Any:
         """Argument `a` of a step as something to compute with."""

@@ -756,6 +756,20 @@ class _Values:
         """x, and nan where test is nan: known at once here, so it needs no node of its own."""
         return x if (t := _float(test)) == t else NAN
 
+    def unit_vector(self, xs: Sequence[Any], norm: Any) -> list[Any]:
+        """xᵢ / ‖x‖, of x times a power of two where the norm is subnormal or overflows.
+
+        Not while a program is recorded, which must not depend on these numbers: there, compile/lowering.py sees to it.
+        """
+        z = _float(norm)
+        if not (2.3e-308 < z < 1e308 or z == 0.0 or z != z) and _observer is None:
+            largest = max([abs(_float(x)) for x in xs])
+            if largest - largest == 0.0:
+                scale = 2.0 ** (-600 if largest > 1.0 else 600)
+                xs = [self.multiply(x, scale) for x in xs]
+                norm = self.norm(*xs)
+        return [self.fraction(x, norm) for x in xs]
+
     def __repr__(self) -> str:
         return "values"
 

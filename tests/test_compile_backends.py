@@ -243,6 +243,102 @@ def test_softmaxes_of_distant_logits(backend, scale):
             assert same(a, want) or abs(a - want) <= 4.0 * math.ulp(want), (x, got)
 
 
+def ulps(got, want):
+    return 0.0 if got == want or (got != got and want != want) else abs(got - want) / math.ulp(want)
+
+
+@pytest.mark.parametrize("backend", ARRAYS)
+@pytest.mark.parametrize("n", [1, 2, 3, 10])
+def test_logsumexp_near_zero(backend, n):
+    """Where max + ln Σ exp(x − max) cancels: by rows, for one row, and for numbers that all rows share."""
+    rng = random.Random(n)
+    rows = [[math.log(p) - rng.choice([0.0, 1e-9, 1e-3]) for p in mg.softmax([rng.gauss(0, 2) for _ in range(n)])]
+            for _ in range(37)]  # fmt: skip
+    rows += [[-math.log(n)] * n, [3.0] * n, [-math.inf] * n, [math.nan] * n, [-700.0] * n]
+    wants = [floats.logsumexp(*row) for row in rows]
+    step = mg.compile(lambda x: mg.logsumexp(x), backend=backend)
+    assert max(map(ulps, step.map(rows).tolist(), wants)) <= 4.0
+    assert max(ulps(step(row), want) for row, want in zip(rows, wants, strict=True)) <= 4.0
+    parameters = [Value(x) for x in rows[0]]
+    of_parameters = mg.compile(lambda t: mg.logsumexp(parameters) * t, backend=backend)
+    assert ulps(of_parameters.value_and_grad([1.0] * 5)[0], wants[0]) <= 4.0
+    if n == 2:
+        pairs = list(zip(*rows, strict=True))
+        found = mg.compile(lambda x, y: mg.logaddexp(x, y), backend=backend).map(*map(list, pairs))
+        assert max(map(ulps, found.tolist(), wants)) <= 4.0
+
+
+@pytest.mark.parametrize("backend", ARRAYS)
+def test_what_is_raised_beneath_an_array_operation_comes_up(backend, monkeypatch):
+    step = mg.compile(lambda x: mg.logsumexp(x), backend=backend)
+    near = [[-math.log(2.0)] * 2] * 20
+    expected = step.map(near).tolist()
+
+    def interrupted(*xs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(floats, "logsumexp", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        step.map(near)
+    monkeypatch.undo()
+    assert step.map(near).tolist() == expected
+
+
+@pytest.mark.parametrize("backend", ARRAYS)
+@pytest.mark.parametrize("apart", [0.0, 1e-5, 1e-2, 0.3])
+def test_differences_from_targets_keep_their_digits(backend, apart):
+    """softmax − y and σ(x) − y near 0, which is where training ends (down to 10⁻⁶ of y, and at 0)."""
+    rng = random.Random(apart)
+    logits = [[rng.gauss(0.0, 2.0) for _ in range(4)] for _ in range(100)] + [[x] * 4 for x in (0.0, -3.0, 1e8)]
+    targets = []
+    for row in logits:
+        shares = [p * (1.0 + apart * rng.uniform(-1.0, 1.0)) for p in mg.softmax(row)]
+        targets.append([p / math.fsum(shares) for p in shares])
+    step = mg.compile(lambda xs, ys: mg.gradients(mg.soft_cross_entropy(xs, ys), xs), backend=backend)
+    for x, y, found in zip(logits, targets, step.map(logits, targets), strict=True):
+        for k, got in enumerate(found):
+            want = floats.softmax_minus(float(k), *x, *y)
+            near = 0.0 if x[0] == x[1] else 2.0**-74 * y[k]
+            assert ulps(got, want) <= 4.0 or abs(got - want) <= near, (x, y, k)
+    xs = [x for row in logits for x in row if abs(x) < 30.0]
+    ys = [min(1.0, mg.sigmoid(x) * (1.0 + apart * rng.uniform(-1.0, 1.0))) for x in xs]
+    step = mg.compile(lambda x, y: mg.gradients(mg.losses.binary_cross_entropy_with_logits(x, y), [x])[0],
+                      backend=backend)  # fmt: skip
+    for x, y, got in zip(xs, ys, step.map(xs, ys).tolist(), strict=True):
+        want = floats.sigmoid_minus(x, y)
+        assert ulps(got, want) <= 4.0 or abs(got - want) <= 2.0**-74 * y, (x, y)
+
+
+@pytest.mark.parametrize("backend", ARRAYS)
+@pytest.mark.parametrize("size", [1e-320, 1e-310, 1e-200, 1.0, 1e200, 1.5e308])
+def test_norms_and_means_at_the_ends_of_the_range(backend, size):
+    rng = random.Random(size)
+    rows = [[rng.uniform(-1.0, 1.0) * size for _ in range(5)] for _ in range(30)] + [[0.0] * 5, [size] * 5]
+    rows += [[math.inf, *rows[0][1:]], [math.nan, *rows[0][1:]]]
+    for function, row in ((mg.norm, TABLE["norm"]), (mg.mean, TABLE["mean"])):
+        step = mg.compile(lambda xs: [function(xs), *mg.gradients(function(xs), xs)], backend=backend)
+        for x, found in zip(rows, step.map(rows), strict=True):
+            z = row.on(floats)(*x)
+            wants = [z, *row.cotangents(floats, 1.0, z, *x)]
+            for got, want in zip(found, wants, strict=True):
+                scale = max(map(abs, x)) if function is mg.mean and 0.0 < max(map(abs, x)) < math.inf else want
+                assert got == want or abs(got - want) <= 4.0 * math.ulp(scale) or (got != got and want != want), x
+
+
+@pytest.mark.parametrize("backend", ARRAYS)
+@pytest.mark.parametrize("c", [-9.0, -5.0, -4.0, 3.0, 5.0, 6.0, 20.0, 33.0, 63.0, 10.5, -12.5])
+def test_slopes_of_powers_at_the_ends_of_the_range(backend, c):
+    rng = random.Random(c)
+    xs = [math.ldexp(rng.uniform(1.0, 2.0), int((rng.choice([-1070, -1022, 1023]) + rng.uniform(-9.0, 0.0)) / (c - 1)))
+          for _ in range(200)]  # fmt: skip
+    xs += [-x for x in xs] + [0.0, -0.0, math.inf, -math.inf, math.nan, 1.0]
+    step = mg.compile(lambda x: mg.gradients(x**c, [x])[0], backend=backend)
+    for x, got in zip(xs, step.map(xs).tolist(), strict=True):
+        want = floats.pow_slope(x, c)
+        assert got == want or ulps(got, want) <= 4.0, (x, got, want)
+        assert math.copysign(1.0, got) == math.copysign(1.0, want) or want != want, (x, got, want)
+
+
 @pytest.mark.parametrize("backend", ARRAYS)
 @pytest.mark.parametrize("count", [1, 3, 40, 1500])
 def test_products_keep_their_range_on_the_way(backend, count):

@@ -294,3 +294,17 @@ def test_what_is_no_function_is_refused_at_once():
     for transform in (mg.grad, mg.value_and_grad, mg.jacobian, mg.hessian):
         with pytest.raises(TypeError, match="f must be a function, not int: 5"):
             transform(5)
+
+
+@pytest.mark.parametrize("size", [1e-320, 1e-310, 1e-200, 1.0, 1.5e308])
+def test_the_gradient_of_a_norm_as_a_graph_is_that_of_the_sweep(size):
+    """Also where the norm overflows or is subnormal; and so is what is differentiated once more."""
+    xs = [Value(x * size) for x in (0.3, -0.7, 0.9)]
+    norm = mg.norm(xs)
+    norm.backward()
+    found = mg.gradients(norm, xs)
+    assert [g.data for g in found] == [x.grad for x in xs]
+    second = mg.gradients(found[0], xs)[0].data
+    unit = [x.grad for x in xs]
+    expected = (1.0 - unit[0] ** 2) / size / math.hypot(0.3, -0.7, 0.9)
+    assert second == pytest.approx(expected, rel=1e-3 if size < 1e-307 else 1e-12)

@@ -180,11 +180,10 @@ _raised = threading.local()  # what a function called from native code has raise
 @cache  # kept as long as the code that calls it
 def _again(name: str) -> Any:
     """The eager engine's function as one that native code can call for some lanes: see `again` of llvm_text.py."""
-    exact = getattr(floats, name)
 
     def again(base: Any, table: Any, stride: int, k: int, lanes: int, result: Any) -> None:
         try:
-            lane = 0
+            exact, lane = getattr(floats, name), 0
             while lanes >> lane:
                 if lanes >> lane & 1:
                     result[lane] = exact(*[base[(table[j] if table else j * stride) + lane] for j in range(k)])

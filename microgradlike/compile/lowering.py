@@ -129,14 +129,21 @@ def _scaled(m: Any, xs: Any) -> tuple[list[Any], Any]:
 
 def _norm(m: Any, *xs: Any) -> Any:
     scaled, scale = _scaled(m, xs)
-    return m.divide(m.step(TABLE["norm"], scaled), scale)
-
-
-def _unit_vector(m: Any, xs: Any, norm: Any) -> Any:
-    """xᵢ / ‖x‖; where the norm overflows or is subnormal, that of x times a power of two."""
-    scaled, _ = _scaled(m, xs)
     norm = m.step(TABLE["norm"], scaled)
-    return [m.fraction(x, norm) for x in scaled]
+    result = m.divide(norm, scale)
+    for x in xs:
+        m.notes[_place(x), _place(result)] = scale, norm
+    return result
+
+
+def _place(x: Any) -> Any:
+    return x if isinstance(x, float) else x.index
+
+
+def _fraction(m: Any, x: Any, y: Any) -> Any:
+    """x / y, and 0 where y is 0. Of x by the norm that it is part of: both scaled, for that may be out of range."""
+    scale, norm = m.notes.get((_place(x), _place(y)), (1.0, y))
+    return TABLE["fraction"].formula(m, scale * x, norm)  # type: ignore[misc]
 
 
 def _pow(m: Any, x: Any, y: Any) -> Any:
@@ -199,7 +206,7 @@ LOWERED: Lowering = {
     "softmax_minus": _softmax_minus,
     "mean": _mean,
     "norm": _norm,
-    "unit_vector": _unit_vector,
+    "fraction": _fraction,
 }
 
 
