@@ -8,6 +8,7 @@ functions of its own, with the package's losses, derivatives and optimisers. For
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -69,9 +70,10 @@ def activation(name: str = "sigmoid", *, low: float = -6.0, high: float = 6.0, a
     symbol = {"sigmoid": "σ"}.get(name, name)
     ax.axhline(0.0, color=GREY, linewidth=0.6)
     ax.axvline(0.0, color=GREY, linewidth=0.6)
-    ax.plot(xs, [function(x) for x in xs], color=BLUE, linewidth=2, label=f"{symbol}(x)")
-    ax.plot(xs, [grad(function)(x) for x in xs], color=ORANGE, linewidth=2, linestyle="--", label=f"{symbol}′(x)")
-    ax.set(xlabel="x", title=TABLE[name].doc.removesuffix("."))
+    ax.plot(xs, [function(x) for x in xs], color=BLUE, linewidth=2, label=f"{symbol}(z)")
+    ax.plot(xs, [grad(function)(x) for x in xs], color=ORANGE, linewidth=2, linestyle="--", label=f"{symbol}′(z)")
+    formula = re.sub(r"\bx\b", "z", TABLE[name].doc.removesuffix(".")).replace("ˣ", "ᶻ")  # the table calls it x
+    ax.set(xlabel="z", title=formula)
     ax.legend(frameon=False)
     return figure
 

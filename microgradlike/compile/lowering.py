@@ -120,10 +120,10 @@ def _mean(m: Any, *xs: Any) -> Any:
 
 
 def _scaled(m: Any, xs: Any) -> tuple[list[Any], Any]:
-    """x times a power of two that keeps the norm and the squares of the large ones in range; and that power."""
+    """x times a power of two that keeps the norm in range and its bits; and that power, which is 1 as a rule."""
     size = _top(m, [m.abs(x) for x in xs])
-    up = m.where(m.less(size, 2.0**-400), 2.0**600, 1.0)
-    scale = m.where(m.greater(size, 2.0**400), 2.0**-600, up)
+    up = m.where(m.less(size, 2.0**-900), 2.0**120, 1.0)
+    scale = m.where(m.greater(size, 2.0**1000), 2.0**-64, up)
     return [scale * x for x in xs], scale
 
 
