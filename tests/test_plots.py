@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import subprocess
 import sys
 
@@ -46,6 +47,7 @@ def test_an_activation_and_its_derivative(name):
     for x, value, derivative in zip(curve.get_xdata(), curve.get_ydata(), slope.get_ydata(), strict=True):
         assert value == getattr(mg, name)(x)
         assert derivative == mg.grad(getattr(mg, name))(x)
+    assert not re.search(r"\bx\b|ˣ", figure.axes[0].get_title())  # the formula of the table, in the letter of the axis
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert labels == (["σ(z)", "σ′(z)"] if name == "sigmoid" else [f"{name}(z)", f"{name}′(z)"])
 
@@ -147,6 +149,12 @@ def test_regions_of_three_classes_have_the_colour_of_the_prediction(three):
             [k], [p] = model.predict([x]), model.predict_proba([x])
             pale = [0.5 * max(p) * c + 1.0 - 0.5 * max(p) for c in colours[k]]
             assert grid[i][j] == pytest.approx(pale, abs=1e-9)
+    boundaries = [c for c in ax.collections if hasattr(c, "levels")]
+    points = [list(map(float, point)) for c in boundaries for path in c.get_paths() for point in path.vertices]
+    assert len(points) > 5
+    for point in points:  # two scores are equal on a boundary, which is what makes it straight
+        _, second, first = sorted(model.predict_proba([point])[0])
+        assert first == pytest.approx(second, abs=0.02)
 
 
 def test_confusion_counts_every_row(three):
