@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from drawn import SVG, Picture, Weight, branching, named, network, perceptron, product
 from helpers import examples
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import microgradlike as mg
@@ -165,13 +165,14 @@ def test_labels_survive_into_text(one, other):
 
 @examples(30)
 @given(labels, st.sampled_from(["neurons", "layers"]))
+@example("0", "layers")
 def test_labels_survive_in_folded_cards(name, detail):
     w = [[Weight(0.5, label=f"{name}.{j}.w{i}") for i in range(2)] for j in range(2)]
     x = [Value(1, label=name), Value(2)]
     outputs = [mg.tanh(mg.dot(ws, x)) for ws in w]
     drawing = draw(outputs, detail=detail)
     picture = Picture(drawing.to_svg())
-    assert len(picture.cards) in (3, 4)
+    assert len(picture.cards) in (2, 3, 4)  # 2 where the labels read as places of one layer: "0.1.w0"
     for text in (
         drawing.to_dot(),
         drawing.to_mermaid(),

@@ -16,11 +16,12 @@ from .text import ELLIPSIS, MINUS
 TIGHTEST = 9
 # How tightly operators bind. A sign counts as an infix operator only between spaces, as the table writes them.
 _LEVELS: tuple[tuple[int, re.Pattern[str]], ...] = (
+    (0, re.compile(r" [?:<>=≤≥≠] ")),
     (1, re.compile(r" [+−] ")),
     (2, re.compile(r" (?:×|/|mod|ln|÷) |·|(?<=.)/")),
     (3, re.compile(r"^[−√∛]")),
     (4, re.compile(r" \^ |[²³]$")),
-    (5, re.compile(r"^\w+ \S| [?:<>=≤≥≠] ")),  # such as "ln softmax(x)"
+    (5, re.compile(r"^\w+ \S")),  # such as "ln softmax(x)"
 )
 _BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\|[^|]*\||‖[^‖]*‖|⌊[^⌊⌋]*⌋|⌈[^⌈⌉]*⌉")
 
@@ -29,8 +30,8 @@ _BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\|[^|]*\||‖[^‖]*‖|⌊[^�
 def binding(text: str) -> int:
     """How tightly the loosest operator outside of brackets binds; `TIGHTEST` for a name or a call.
 
-    >>> binding("a + b × c"), binding("b × c"), binding("tanh(a + b)"), binding("w1")
-    (1, 2, 9, 9)
+    >>> binding("x > 0 ? a : b"), binding("a + b × c"), binding("b × c"), binding("tanh(a + b)"), binding("w1")
+    (0, 1, 2, 9, 9)
     """
     before = None
     while before != text:
