@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from decimal import Context, Decimal, localcontext
 from functools import cache
@@ -11,7 +12,7 @@ import numpy as np
 
 from .. import floats
 from ..ops import TABLE
-from .lowering import LEAST, LN2, LN2_TAIL, TINY
+from .lowering import LEAST, TINY
 
 __all__ = ["ELEMENTWISE", "NATIVE"]
 
@@ -92,13 +93,12 @@ def _weight(out: Any, x: Any, top: Any) -> None:
 
 
 def _product(a: Any, b: Any) -> tuple[Any, Any]:
-    """a·b, and what that loses (Dekker 1971); 0 where a factor is too large for that."""
+    """a·b, and what that loses (Dekker 1971); nan where a factor is too large for that."""
     p = a * b
     t, u = 134217729.0 * a, 134217729.0 * b
     a1, b1 = t - (t - a), u - (u - b)
     a2, b2 = a - a1, b - b1
-    e = ((a1 * b1 - p) + a1 * b2 + a2 * b1) + a2 * b2
-    return p, np.where(np.equal(e, e), e, 0.0)
+    return p, ((a1 * b1 - p) + a1 * b2 + a2 * b1) + a2 * b2
 
 
 def _sum_of_two(a: Any, b: Any) -> tuple[Any, Any]:
@@ -109,42 +109,76 @@ def _sum_of_two(a: Any, b: Any) -> tuple[Any, Any]:
 
 
 @cache
-def _powers() -> tuple[Any, Any]:
-    """exp(j/4096) for |j| ≤ 1420, which is ½·ln 2 of 4096, and what is missing."""
-    with localcontext(Context(prec=50)):
-        step = (Decimal(1) / 4096).exp()
-        exact = [(Decimal(-1420) / 4096).exp()]
-        for _ in range(2840):
-            exact.append(exact[-1] * step)
-        table = [float(each) for each in exact]
-        return np.array(table), np.array([float(each - Decimal(t)) for each, t in zip(exact, table, strict=True)])
+def _powers() -> tuple[Any, Any, float, float, float]:
+    """2^(j/4096) for j < 4096 as 26 bits and the rest; ln(2)/4096 as 30 bits, 30 bits and the rest."""
+
+    def leading(x: Decimal, bits: int) -> float:
+        m, k = math.frexp(float(x))
+        return math.ldexp(math.floor(math.ldexp(m, bits)), k - bits)
+
+    with localcontext(Context(prec=60)):
+        step = Decimal(2).ln() / 4096
+        factor, powers = step.exp(), [Decimal(1)]
+        for _ in range(4095):
+            powers.append(powers[-1] * factor)
+        high = [leading(each, 26) for each in powers]
+        low = [float(each - Decimal(h)) for each, h in zip(powers, high, strict=True)]
+        first = leading(step, 30)
+        second = leading(step - Decimal(first), 30)
+        return np.array(high), np.array(low), first, second, float(step - Decimal(first) - Decimal(second))
 
 
 def _exp_pair(x: Any, x2: Any) -> tuple[Any, Any]:
-    """exp(x + x2) for x ≤ 0 as a float, and what is missing: together to about 2⁻⁷⁸ of it. 0 below 10⁻²⁹⁰.
+    """exp(x + x2) for x ≤ 0 as a float, and what is missing: together to 2⁻⁷⁷ of it. 0 below 10⁻²⁹⁰.
 
-    x = k·ln 2 + j/4096 + r, so it is 2ᵏ·T·(1 + r + q) with T from a table and q = r²/2 + … so small that its own
-    rounding does not count.
+    x = n·ln(2)/4096 + a, so it is 2^(n/4096)·(1 + a + q), the power from a table, and q = a²/2 + … so small that its
+    own rounding does not count.
     """
+    high, low, first, second, third = _powers()
     x = np.maximum(x, -700.0)
-    k = np.rint(x * (1.0 / LN2))
-    p, e = _product(-k, LN2)
-    r, r2 = _sum_of_two(x, p)
-    j = np.rint(r * 4096.0)
-    r2 = r2 + e - k * LN2_TAIL + x2
-    r, e = _sum_of_two(r - j * (1 / 4096), r2)
-    q = r * r * (0.5 + r * (1 / 6 + r * (1 / 24 + r * (1 / 120)))) + e * (1.0 + r)
-    index = j.astype(np.int64) + 1420
-    table, table_tail = _powers()
-    t = table[index]
-    p, e = _product(t, r)
-    s, e2 = _sum_of_two(t, p)
-    tail = e2 + (e + (t * q + table_tail[index] * (1.0 + r)))
-    high = s + tail
-    k = k.astype(np.int64)
-    return np.ldexp(high, k), np.ldexp(tail - (high - s), k)
+    n = np.rint(x * (1.0 / (first + second)))
+    r, p = x - n * first, n * second  # exact, as are the products
+    a = r - p
+    b = a - r
+    lost = (r - (a - b)) - (p + b)
+    lost += x2
+    lost -= n * third
+    n = n.astype(np.int64)
+    j = n & 4095
+    t, t2 = high[j], low[j]
+    q = a * a * (0.5 + a * (1 / 6 + a * (1 / 24 + a * (1 / 120))))
+    q += lost * (1.0 + a)
+    c = 134217729.0 * a
+    a1 = c - (c - a)  # 26 bits: t·a1 is exact
+    p = t * a1
+    tail = t * ((a - a1) + q) + t2 * (1.0 + (a + q))
+    s = t + p
+    tail += p - (s - t)
+    result = s + tail
+    tail -= result - s
+    n >>= 12
+    n += 1023
+    n <<= 52  # the exponent of a float: 2ⁿ
+    scale = n.view(np.float64)
+    return result * scale, tail * scale
 
 
+def _by_blocks(function: Function) -> Function:
+    """Some thousand numbers at a time: what many steps leave on their way should stay in the first-level cache."""
+
+    def call(out: Any, *xs: Any) -> None:
+        if out.size <= 4096:
+            function(out, *xs)
+            return
+        flat = out.reshape(-1)
+        xs = tuple([np.broadcast_to(x, out.shape).reshape(-1) for x in xs])
+        for start in range(0, len(flat), 2048):
+            function(flat[start : start + 2048], *[x[start : start + 2048] for x in xs])
+
+    return call
+
+
+@_by_blocks
 def _weight_tail(out: Any, x: Any, top: Any, w: Any) -> None:
     """What exp(x − top) has beyond its float; far below the others it does not count."""
     e, tail = _exp_pair(*_difference(x, top))
@@ -162,6 +196,7 @@ def _sum_tail(out: Any, x: Any) -> None:
     np.copyto(out, 0.0, where=~np.isfinite(out))
 
 
+@_by_blocks
 def _share_minus(out: Any, w: Any, w2: Any, rest: Any, rest2: Any, t: Any, t2: Any, y: Any) -> None:
     """(w·t − y·(1 + rest)) / (1 + rest), the numerator rounded once."""
     p, e = _product(w, t)
