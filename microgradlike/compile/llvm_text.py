@@ -34,7 +34,7 @@ REGISTERS = frozenset({
     *(f"where {r}" for r in _RELATIONS),
 })  # fmt: skip
 # Rows that native code gives back to the eager engine's function where their digits cancel, which is rare: see `again`.
-AGAIN = ("logaddexp", "logsumexp")
+AGAIN = ("logaddexp", "logsumexp", "sigmoid_minus")
 Register = str
 Two = tuple[Register, Register]
 
@@ -342,7 +342,10 @@ class Function:
         def better() -> str:
             e, tail = self._exp_pair(lanes, low, zero)
             w, w2 = self._select(up, lanes, one, e), self._select(up, lanes, zero, tail)
-            return self._share_minus(lanes, w, w2, e, tail, one, zero, y)
+            found = self._share_minus(lanes, w, w2, e, tail, one, zero, y)
+            few = self.operation("multiply", lanes, y, self.constant(2.0**-44, lanes))
+            few = self.test("olt", lanes, self.operation("abs", lanes, found), few)
+            return self.again("sigmoid_minus", few, lanes, found, *self._operands(lanes, x, y))
 
         return self.only_where(near, lanes, result, better)
 
@@ -355,12 +358,16 @@ class Function:
         found = self.operation("add", lanes, top, more)
         doubtful = self.test("olt", lanes, self.operation("abs", lanes, found),
                               self.operation("multiply", lanes, self.constant(0.5, lanes), more))  # fmt: skip
+        return self.again("logaddexp", doubtful, lanes, found, *self._operands(lanes, x, y))
+
+    def _operands(self, lanes: int, *xs: str) -> tuple[str, str, str, str]:
+        """Registers in memory, as the last arguments of `again`."""
         self.count += 1
-        operands = f"%operands{self.count}"
-        self.memory.append(f"  {operands} = alloca [{2 * lanes} x double], align 64")
-        self.store(x, operands, lanes)
-        self.store(y, self.at(operands, str(lanes)), lanes)
-        return self.again("logaddexp", doubtful, lanes, found, operands, "null", str(lanes), "2")
+        memory = f"%operands{self.count}"
+        self.memory.append(f"  {memory} = alloca [{len(xs) * lanes} x double], align 64")
+        for k, x in enumerate(xs):
+            self.store(x, self.at(memory, str(k * lanes)), lanes)
+        return memory, "null", str(lanes), str(len(xs))
 
     def _exp_pair(self, lanes: int, x: str, x2: str) -> Two:
         """exp(x + x2) for x ≤ 0 as a float, and what is missing: together to about 2⁻¹⁰⁰ of it. 0 below 10⁻²⁹⁰.
