@@ -148,7 +148,6 @@ def test_a_slope_that_is_not_defined_where_the_value_is(backend):
 # ── every row, at ordinary points and at specials ───────────────────────────────────────────────
 SPECIALS = [0.0, -0.0, 1.0, -1.0, 0.5, 3.0, -20.0, 40.0, 1e-310, 1e300, math.inf, -math.inf, math.nan]
 # What native code keeps by formulas where NumPy asks floats.py: more than 4 ulp, and where.
-NATIVE_ONLY = {"binary_cross_entropy_with_logits": "targets that are no probabilities"}
 OUTSIDE = {  # rules wrap these in `defined`: where they differ, the row that they are the slope of is nan
     "atanh_slope": lambda x: abs(x) <= 1.0,
     "binary_cross_entropy_slope": lambda p, y: 0.0 <= p <= 1.0 and 0.0 <= y <= 1.0,
@@ -169,11 +168,8 @@ def test_each_row_keeps_its_digits_and_specials(row, backend):
     points = [tuple(rng.choice(SPECIALS) for _ in domain) for _ in range(60)]
     points += [tuple(rng.uniform(*d) for d in domain) for _ in range(60)]
     points += [tuple(rng.choice(row.trouble or (1.0,)) + rng.uniform(-1e-3, 1e-3) for _ in domain) for _ in range(20)]
-    if not (backend == "llvm" and row.name in NATIVE_ONLY):
-        inside = OUTSIDE.get(row.name, lambda *x: True)
-        points += [x for _ in range(300) if inside(*(x := tuple(anywhere(rng) for _ in domain)))]
-    else:
-        points = [(x, rng.choice([0.0, 1.0])) for x, _ in points]
+    inside = OUTSIDE.get(row.name, lambda *x: True)
+    points += [x for _ in range(300) if inside(*(x := tuple(anywhere(rng) for _ in domain)))]
     names = "abc"[: row.arity]
     function = {1: lambda a: record(a), 2: lambda a, b: record(a, b), 3: lambda a, b, c: record(a, b, c)}[len(names)]
     record = getattr(values, row.name)

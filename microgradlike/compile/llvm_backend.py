@@ -21,7 +21,6 @@ from .llvm_chains import Member, chains
 from .llvm_engine import engine, prototypes
 from .llvm_text import LANES, REGISTERS
 from .numpy_backend import NumpyRunner, Tile, _calls, _outputs, _sums_of, any_nan
-from .numpy_functions import NATIVE
 from .recording import uncollected
 from .vectorise import BODY, POST, PRE, REDUCE, Instruction, Operand, Plan, U, V
 
@@ -397,7 +396,6 @@ class LlvmRunner(NumpyRunner):
     """
 
     name = "llvm"
-    native_rows = NATIVE - {"binary_cross_entropy_with_logits"}
 
     def __init__(self, program: Program, inputs: int, cache: bool = True, threads: int | None = None) -> None:
         super().__init__(program, inputs)

@@ -30,11 +30,11 @@ _INTRINSICS = {
 REGISTERS = frozenset({
     "add", "subtract", "multiply", "divide", "negative", "reciprocal", "square", "positive", "relu", "where", "defined",
     "maximum", "minimum", "sign", "hinge", "over_square", "exp", "weight", "weight_tail", "share_minus",
-    "sigmoid_minus", "logaddexp", "log", "log1p", *_LIBRARY, *_RELATIONS, *_INTRINSICS,
-    *(f"where {r}" for r in _RELATIONS),
+    "sigmoid_minus", "binary_cross_entropy_with_logits", "logaddexp", "log", "log1p", *_LIBRARY, *_RELATIONS,
+    *_INTRINSICS, *(f"where {r}" for r in _RELATIONS),
 })  # fmt: skip
 # Rows that native code gives back to the eager engine's function where their digits cancel, which is rare: see `again`.
-AGAIN = ("logaddexp", "logsumexp", "sigmoid_minus")
+AGAIN = ("binary_cross_entropy_with_logits", "logaddexp", "logsumexp", "sigmoid_minus")
 Register = str
 Two = tuple[Register, Register]
 
@@ -224,7 +224,9 @@ class Function:
             "minimum": self._minimum, "sign": self._sign, "hinge": self._hinge,
             "over_square": self._over_square, "exp": self._exp,
             "weight": self._weight, "weight_tail": self._weight_tail, "share_minus": self._share_minus,
-            "sigmoid_minus": self._sigmoid_minus, "logaddexp": self._logaddexp, "log": self._log, "log1p": self._log1p,
+            "sigmoid_minus": self._sigmoid_minus,
+            "binary_cross_entropy_with_logits": self._binary_cross_entropy_with_logits,
+            "logaddexp": self._logaddexp, "log": self._log, "log1p": self._log1p,
         }  # fmt: skip
         if name in special:
             return special[name](lanes, *x)
@@ -348,6 +350,21 @@ class Function:
             return self.again("sigmoid_minus", few, lanes, found, *self._operands(lanes, x, y))
 
         return self.only_where(near, lanes, result, better)
+
+    def _binary_cross_entropy_with_logits(self, lanes: int, x: str, y: str) -> str:
+        """As the row's formula; the eager engine's for targets that are no probabilities, where its terms cancel."""
+        zero, one = self.constant(0.0, lanes), self.constant(1.0, lanes)
+        low = self.operation("negative", lanes, self.operation("abs", lanes, x))
+        more = self._log1p(lanes, self._exp(lanes, low))
+        up = self.test("ogt", lanes, x, zero)
+        minus = self.operation("negative", lanes, self.operation("multiply", lanes, x, y))
+        rest = self.operation("multiply", lanes, x, self.operation("subtract", lanes, one, y))
+        lost = self._select(up, lanes, rest, minus)
+        right = self.test("oeq", lanes, y, self._select(up, lanes, one, zero))
+        found = self.operation("add", lanes, self._select(right, lanes, zero, lost), more)
+        outside = self.test("ogt", lanes, self.operation("abs", lanes, self.operation("subtract", lanes, y,
+                            self.constant(0.5, lanes))), self.constant(0.5, lanes))  # fmt: skip
+        return self.again("binary_cross_entropy_with_logits", outside, lanes, found, *self._operands(lanes, x, y))
 
     def _logaddexp(self, lanes: int, x: str, y: str) -> str:
         """max + ln(1 + exp(−|x − y|)), and the eager engine's where that cancels."""
