@@ -1,8 +1,11 @@
 """A character-level GPT, written scalar by scalar and trained on first names. Nothing in it but arithmetic on Values.
 
-    python docs/examples/gpt.py              # 500 steps, eager: every step builds its graph and sweeps it
-    python docs/examples/gpt.py --replay     # the same steps, each length of name recorded once and replayed
-    python docs/examples/gpt.py --small      # 3 steps, to see that it works
+    python docs/examples/gpt.py             # 500 steps, each builds its graph and sweeps it
+    python docs/examples/gpt.py --replay    # the same steps, each length of name recorded once
+    python docs/examples/gpt.py --small     # 3 steps, to see that it works
+
+500 eager steps take some 10 s with the compiled engine and 90 s in plain Python; replayed, a step takes less than a
+millisecond once its length is recorded and compiled (NumPy and llvmlite: 20 s in all, most of them for that).
 
 The model is a transformer decoder of one layer, 16 wide, with 4 attention heads and 16 positions: 4,192
 parameters for 27 tokens (26 letters, and one for "a name begins or ends here"). As in GPT-2, but smaller in
