@@ -30,11 +30,11 @@ _INTRINSICS = {
 REGISTERS = frozenset({
     "add", "subtract", "multiply", "divide", "negative", "reciprocal", "square", "positive", "relu", "where", "defined",
     "maximum", "minimum", "sign", "hinge", "over_square", "exp", "weight", "weight_tail", "share_minus",
-    "sigmoid_minus", "binary_cross_entropy_with_logits", "logaddexp", "log", "log1p", *_LIBRARY, *_RELATIONS,
-    *_INTRINSICS, *(f"where {r}" for r in _RELATIONS),
+    "sigmoid_minus", "binary_cross_entropy_with_logits", "logaddexp", "exact_dot", "log", "log1p", *_LIBRARY,
+    *_RELATIONS, *_INTRINSICS, *(f"where {r}" for r in _RELATIONS),
 })  # fmt: skip
 # Rows that native code gives back to the eager engine's function where their digits cancel, which is rare: see `again`.
-AGAIN = ("binary_cross_entropy_with_logits", "logaddexp", "logsumexp", "sigmoid_minus")
+AGAIN = ("binary_cross_entropy_with_logits", "dot", "logaddexp", "logsumexp", "sigmoid_minus")
 Register = str
 Two = tuple[Register, Register]
 
@@ -226,7 +226,7 @@ class Function:
             "weight": self._weight, "weight_tail": self._weight_tail, "share_minus": self._share_minus,
             "sigmoid_minus": self._sigmoid_minus,
             "binary_cross_entropy_with_logits": self._binary_cross_entropy_with_logits,
-            "logaddexp": self._logaddexp, "log": self._log, "log1p": self._log1p,
+            "logaddexp": self._logaddexp, "exact_dot": self._exact_dot, "log": self._log, "log1p": self._log1p,
         }  # fmt: skip
         if name in special:
             return special[name](lanes, *x)
@@ -365,6 +365,26 @@ class Function:
         outside = self.test("ogt", lanes, self.operation("abs", lanes, self.operation("subtract", lanes, y,
                             self.constant(0.5, lanes))), self.constant(0.5, lanes))  # fmt: skip
         return self.again("binary_cross_entropy_with_logits", outside, lanes, found, *self._operands(lanes, x, y))
+
+    def _exact_dot(self, lanes: int, *xs: str) -> str:
+        """x₁y₁ + … + xₙyₙ with what products and sums lose (Ogita, Rump & Oishi 2005); the eager engine's where that
+        is not enough, or leaves the range."""
+        half = len(xs) // 2
+        total, lost = self._product_of_two(lanes, xs[0], xs[half])
+        size = self.operation("abs", lanes, total)
+        for x, y in zip(xs[1:half], xs[half + 1 :], strict=True):
+            p, e = self._product_of_two(lanes, x, y)
+            total, e2 = self.sum_of_two(lanes, total, p)
+            lost = self.operation("add", lanes, lost, self.operation("add", lanes, e, e2))
+            size = self.operation("add", lanes, size, self.operation("abs", lanes, p))
+        found = self.operation("add", lanes, total, lost)
+        least = self.operation("multiply", lanes, size, self.constant(2.0**-40, lanes))
+        some = self.test("ogt", lanes, size, self.constant(0.0, lanes))
+        tiny = self._select(some, lanes, self.constant(1e-270, lanes), self.constant(0.0, lanes))
+        bit = "i1" if lanes == 1 else f"<{lanes} x i1>"
+        doubtful = self.test("ult", lanes, self.operation("abs", lanes, found), least)
+        doubtful = self.new(f"or {bit} {doubtful}, {self.test('olt', lanes, size, tiny)}")
+        return self.again("dot", doubtful, lanes, found, *self._operands(lanes, *xs))
 
     def _logaddexp(self, lanes: int, x: str, y: str) -> str:
         """max + ln(1 + exp(−|x − y|)), and the eager engine's where that cancels."""

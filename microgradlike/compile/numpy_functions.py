@@ -207,6 +207,27 @@ def _share_minus(out: Any, w: Any, w2: Any, rest: Any, rest2: Any, t: Any, t2: A
     np.divide(s + np.where(np.equal(lost, lost), lost, 0.0), 1.0 + rest, out)
 
 
+def _exact_dot(out: Any, *xs: Any) -> None:
+    """The plain sum of products where it is not small beside them; else with pairs, and last by floats.py."""
+    half = len(xs) // 2
+    products = [x * y for x, y in zip(xs[:half], xs[half:], strict=True)]
+    size = np.add.reduce([np.abs(np.broadcast_to(p, out.shape)) for p in products], 0)
+    np.add.reduce([np.broadcast_to(p, out.shape) for p in products], 0, None, out)
+    tiny = (size < 1e-270) & (size > 0.0)
+    doubtful = ~(np.abs(out) >= 0.5 * size) | tiny
+    if doubtful.any():
+        chosen = [np.broadcast_to(x, out.shape)[doubtful] for x in xs]
+        s, e = _product(chosen[0], chosen[half])
+        for x, y in zip(chosen[1:half], chosen[half + 1 :], strict=True):
+            p, f = _product(x, y)
+            s, g = _sum_of_two(s, p)
+            e = e + (f + g)
+        s = s + e
+        few = ~(np.abs(s) >= 2.0**-40 * size[doubtful]) | tiny[doubtful]
+        s[few] = [floats.dot(*row) for row in zip(*[x[few].tolist() for x in chosen], strict=True)]
+        out[doubtful] = s
+
+
 def _settled_logsumexp(out: Any, x: Any) -> None:
     """The first operand; logsumexp of all beyond the second where that cancels."""
     out[...] = x[:, 0]
@@ -272,7 +293,7 @@ ELEMENTWISE: dict[str, Function] = {
     **{f"where {name}": _where_test(getattr(np, name)) for name in _COMPARISONS},
     "sum": _sum, "top": _top, "weight": _weight, "rest": _rest, "prod": _prod, "norm": _norm,
     "weight_tail": _weight_tail, "sum_tail": _sum_tail, "share_minus": _share_minus,
-    "settled_logsumexp": _settled_logsumexp,
+    "settled_logsumexp": _settled_logsumexp, "exact_dot": _exact_dot,
     "erf": _python("erf"), "erfc": _python("erfc"),
 }  # fmt: skip
 

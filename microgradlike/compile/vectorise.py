@@ -30,6 +30,7 @@ PRE, BODY, REDUCE, POST = 0, 1, 2, 3
 Node = Any  # an int: a node; a float: a constant
 # any number of operands, one result
 _SEVERAL = {"sum", "top", "rest", "prod", "norm", "take", "rowsum", "sum_tail", "settled_logsumexp"}
+_SHORT = 8  # terms of a dot that is computed with the digits of the eager engine's
 _TESTS = {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"}
 _COMMUTATIVE = {"add", "multiply", "maximum", "minimum", "equal", "not_equal"}
 
@@ -147,6 +148,21 @@ class Plan:
         return "\n".join([head, *(f"{'pre body reduce post'.split()[i.phase]}: {i!r}" for i in self.instructions)])
 
 
+def _alone(program: Program) -> set[int]:
+    """The short dots that share neither side with another: they keep their digits, others become matrix products."""
+    dots = {k: args for k, (row, args) in enumerate(zip(program.rows, program.args, strict=True)) if row.name == "dot"}
+    sides: dict[tuple[Node, ...], int] = defaultdict(int)
+    for args in dots.values():
+        half = len(args) // 2
+        for side in {args[:half], args[half:]}:
+            sides[side] += 1
+    return {
+        k
+        for k, args in dots.items()
+        if 2 <= len(args) <= 2 * _SHORT and sides[args[: len(args) // 2]] == sides[args[len(args) // 2 :]] == 1
+    }
+
+
 class _Linear:
     """Step 1: nodes as (name, arguments), with n-ary sums and dots."""
 
@@ -161,6 +177,7 @@ class _Linear:
         uses = self._uses(program, count)
         self.pairs: dict[int, tuple[list[tuple[Node, Node]], list[Node]]] = {}
         absorbed: set[int] = set()
+        alone = _alone(program)
         for k, (row, args) in enumerate(zip(program.rows, program.args, strict=True)):
             i = self.first + k
             if uses[i] == 0:
@@ -170,6 +187,8 @@ class _Linear:
             name = row.name
             if name == "add" or name == "sum":
                 self._gather(i, args, uses, absorbed)
+            elif name == "dot" and k in alone:
+                self.nodes[i] = ("exact_dot", args)
             elif name == "dot":
                 half = len(args) // 2
                 self.pairs[i] = (list(zip(args[:half], args[half:], strict=True)), [])
