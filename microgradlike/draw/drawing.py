@@ -61,7 +61,8 @@ def draw(
         direction: "LR", left to right, or "TB", top to bottom.
         engine: "layered" (built in) or "dot" (Graphviz lays out and renders, where it is installed).
         max_nodes: the most cards there may be.
-        title: a heading. legend: whether to explain the colours.
+        title: a heading.
+        legend: whether to explain the colours.
         inside: draw the steps of losses instead of one card for each.
         digits: how many significant digits numbers have; tooltips have all.
 

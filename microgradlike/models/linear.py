@@ -78,7 +78,8 @@ class LogisticRegression(_Linear):
         coef_, intercept_: w as a row, and b, in the units of the features as given, standardised or not.
         loss_curve_: the cost of each epoch, as it was before the epoch's step (with mini-batches: their mean).
         validation_loss_curve_: the mean loss of the validation part after each epoch, or None.
-        n_iter_: how many epochs were done. n_features_in_: how many features there are.
+        n_iter_: how many epochs were done.
+        n_features_in_: how many features there are.
         network_: the `nn.Neuron`; standardizer_: the `datasets.Standardizer`, or None.
 
     Raises, from fit: ValueError if there are not exactly two classes.
