@@ -251,6 +251,33 @@ def test_logsumexp_near_zero(backend, n):
 
 
 @pytest.mark.parametrize("backend", ARRAYS)
+@pytest.mark.parametrize("n", [1, 2, 3, 8])
+def test_short_sums_and_dots_keep_their_digits(backend, n):
+    """Of terms that cancel, leave the range on the way, or are no numbers."""
+    rng = random.Random(n)
+    rows = [[rng.uniform(-5.0, 5.0) for _ in range(2 * n)] for _ in range(1000)]
+    rows += [[anywhere(rng) for _ in range(2 * n)] for _ in range(300)]
+    for _ in range(300):  # the last term takes nearly all of the others away
+        xs = [rng.uniform(-5.0, 5.0) * 2.0 ** rng.randint(-30, 30) for _ in range(2 * n)]
+        xs[n - 1] = -math.fsum(xs[: n - 1]) * rng.choice([1.0, 1.0 + 1e-9])
+        xs[-1] = -floats.dot(*xs[: n - 1], *xs[n:-1]) / (xs[n - 1] or 1.0)
+        rows.append(xs)
+    rows += [[rng.choice([0.0, -0.0, 1.0, -1.0, math.inf, -math.inf, math.nan]) for _ in range(2 * n)]
+             for _ in range(100)]  # fmt: skip
+    rows += [([1e16, 1.0, -1e16] * 6)[: 2 * n], [1.7e308, 1.7e308, -1.7e308, 1.0][:1] * 2 * n]
+    for function, row in (
+        (lambda x: mg.sum(x[:n]), lambda x: floats.sum(*x[:n])),
+        (lambda x: mg.mean(x[:n]), lambda x: floats.mean(*x[:n])),
+        (lambda x: mg.dot(x[:n], x[n:]), lambda x: floats.dot(*x)),
+    ):
+        step = mg.compile(function, backend=backend)
+        for x, got in zip(rows, step.map(rows).tolist(), strict=True):
+            want = row(x)
+            assert ulps(got, want) <= 4.0, (x, got, want)
+        assert all(ulps(step(x), row(x)) <= 4.0 for x in rows[::97])
+
+
+@pytest.mark.parametrize("backend", ARRAYS)
 def test_what_is_raised_beneath_an_array_operation_comes_up(backend, monkeypatch):
     step = mg.compile(lambda x: mg.logsumexp(x), backend=backend)
     near = [[-math.log(2.0)] * 2] * 20

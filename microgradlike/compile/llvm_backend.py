@@ -132,7 +132,7 @@ class Native:
             x = i.operands[0]
             n, k = x.index.shape
             return [("rowsum", [n, k, self._offsets(x), i.start - self.first_sum])]
-        if i.name in ("sum", "top", "rest", "prod", "sum_tail", "settled_logsumexp"):
+        if i.name in ("sum", "top", "rest", "prod", "sum_tail", "exact_sum", "settled_logsumexp"):
             return self._reduction(i)
         if i.name == "take":
             return self._take(i)

@@ -187,11 +187,7 @@ def _reduce_rows(f: Function, name: str) -> None:
     def at(j: str) -> str:
         return f.load(f.at(f.at("%V", f.integer(f.at(mine, j))), b.counter), LANES)
 
-    if name == "settled_logsumexp":
-        result = _settled(f, at, LANES, f.at("%V", b.counter), f.at(mine, "2"), "0", k)
-    else:
-        result = _reduction(f, name, k, at, LANES)
-    f.store(result, f.at(row, b.counter), LANES)
+    f.store(_reduction(f, name, k, at, LANES, f.at("%V", b.counter), mine), f.at(row, b.counter), LANES)
     f.end(b)
     f.end(i)
 
@@ -214,11 +210,7 @@ def _reduce_shared(f: Function, name: str, how: str) -> None:
             def near(j: str, mine: str = mine, lanes: int = lanes) -> str:
                 return f.load(f.at(mine, f.times(j, stride)), lanes)
 
-            if name == "settled_logsumexp":
-                result = _settled(f, near, lanes, f.at(mine, f.times(stride, "2")), "null", stride, k)
-            else:
-                result = _reduction(f, name, k, near, lanes)
-            f.store(result, f.at(target, i.counter), lanes)
+            f.store(_reduction(f, name, k, near, lanes, mine, "", stride), f.at(target, i.counter), lanes)
             f.end(i)
         return
     table = f.new(f"inttoptr i64 {x} to ptr")
@@ -228,24 +220,22 @@ def _reduce_shared(f: Function, name: str, how: str) -> None:
     def at(j: str) -> str:
         return f.load(f.at("%U", f.integer(f.at(mine, j))))
 
-    if name == "settled_logsumexp":
-        result = _settled(f, at, 1, "%U", f.at(mine, "2"), "0", k)
-    else:
-        result = _reduction(f, name, k, at, 1)
-    f.store(result, f.at(target, i.counter))
+    f.store(_reduction(f, name, k, at, 1, "%U", mine), f.at(target, i.counter))
     f.end(i)
 
 
-def _settled(f: Function, at: Callable[[str], str], lanes: int, base: str, table: str, stride: str, k: str) -> str:
-    """The first operand; logsumexp of all beyond the second where that cancels."""
-    x, log_total = at("0"), at("1")
-    half = f.operation("multiply", lanes, f.constant(0.5, lanes), log_total)
-    doubtful = f.test("olt", lanes, f.operation("abs", lanes, x), half)
-    return f.again("logsumexp", doubtful, lanes, x, base, table, stride, f.plus(k, "-2"))
-
-
-def _reduction(f: Function, name: str, k: str, at: Callable[[str], str], lanes: int) -> str:
+def _reduction(
+    f: Function, name: str, k: str, at: Callable[[str], str], lanes: int, base: str, table: str, stride: str = "0"
+) -> str:
+    """The reduction of at(0) … at(k − 1), which are number (table[j] or, without a table, j·stride) after `base`."""
     t = kind(lanes)
+
+    def again(row: str, doubtful: str, x: str, first: int = 0) -> str:
+        """x, and in doubt what the eager engine's function makes of the operands from number `first`."""
+        where = f.at(table, str(first)) if table else "null"
+        start = base if table else f.at(base, f.times(stride, str(first)))
+        return f.again(row, doubtful, lanes, x, start, where, stride, f.plus(k, str(-first)))
+
     if name == "sum":
         j = f.begin("1", k, 1, [(t, at("0"))])
         return f.end(j, [f.operation("add", lanes, j.carried[0], at(j.counter))])[0]
@@ -255,6 +245,19 @@ def _reduction(f: Function, name: str, k: str, at: Callable[[str], str], lanes: 
     zero, one = f.constant(0.0, lanes), f.constant(1.0, lanes)
     if name == "prod":
         return _product_in_range(f, k, at, lanes)
+    if name == "settled_logsumexp":  # the first operand; logsumexp of all beyond the second where that cancels
+        half = f.operation("multiply", lanes, f.constant(0.5, lanes), at("1"))
+        return again("logsumexp", f.test("olt", lanes, f.operation("abs", lanes, at("0")), half), at("0"), 2)
+    if name == "exact_sum":
+        j = f.begin("0", k, 1, [(t, zero), (t, zero), (t, zero)])
+        total, lost, size = j.carried
+        x = at(j.counter)
+        total, more = f.sum_of_two(lanes, total, x)
+        size = f.operation("add", lanes, size, f.operation("abs", lanes, x))
+        total, lost, size = f.end(j, [total, f.operation("add", lanes, lost, more), size])
+        found = f.operation("add", lanes, total, lost)
+        least = f.operation("multiply", lanes, size, f.constant(2.0**-40, lanes))
+        return again("sum", f.test("ult", lanes, f.operation("abs", lanes, found), least), found)
     if name == "sum_tail":  # what every addition loses, added up (Ogita, Rump & Oishi 2005)
         j = f.begin("1", k, 1, [(t, f.operation("negative", lanes, at("0"))), (t, zero)])
         total, more = f.sum_of_two(lanes, j.carried[0], at(j.counter))

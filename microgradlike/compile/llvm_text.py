@@ -34,7 +34,7 @@ REGISTERS = frozenset({
     *_RELATIONS, *_INTRINSICS, *(f"where {r}" for r in _RELATIONS),
 })  # fmt: skip
 # Rows that native code gives back to the eager engine's function where their digits cancel, which is rare: see `again`.
-AGAIN = ("binary_cross_entropy_with_logits", "dot", "logaddexp", "logsumexp", "sigmoid_minus")
+AGAIN = ("binary_cross_entropy_with_logits", "dot", "logaddexp", "logsumexp", "sigmoid_minus", "sum")
 Register = str
 Two = tuple[Register, Register]
 

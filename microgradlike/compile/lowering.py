@@ -21,6 +21,7 @@ REST = Op("rest", pullback=lambda m, g, z, *xs: [None for _ in xs], doc="The sum
 # Second floats, for differences of numbers that are next to each other.
 WEIGHT_TAIL = Op("weight_tail", (None, None, None), doc="exp(x − top) − weight, rounded.")
 SUM_TAIL = Op("sum_tail", pullback=lambda m, g, z, *xs: [None for _ in xs], doc="x₂ + … + xₙ − x₁, rounded once.")
+EXACT_SUM = Op("exact_sum", pullback=lambda m, g, z, *xs: [None for _ in xs], doc="x₁ + … + xₙ, rounded once.")
 SHARE_MINUS = Op("share_minus", (None,) * 7, doc="w·t/(1 + r) − y, from w, r, t with their tails, and y.")
 SETTLED = Op(
     "settled_logsumexp",
@@ -29,6 +30,7 @@ SETTLED = Op(
 )
 
 TINY, LEAST = 2.2250738585072014e-308, 5e-324  # the smallest normal float, and the smallest of all
+SHORT = 8  # terms of a sum or dot that keeps the digits of the eager engine's; longer ones are matters of speed
 LN2, LN2_TAIL = 0.6931471805599453, 2.3190468138462996e-17  # ln 2 to 107 bits
 
 
@@ -104,6 +106,10 @@ def _softmax_minus(m: Any, k: Any, *xs: Any) -> Any:
 def _logaddexp(m: Any, x: Any, y: Any) -> Any:
     top = m.maximum(x, y)
     return m.where(m.equal(top - top, 0.0), top + m.log1p(m.exp(-m.abs(x - y))), top)
+
+
+def _sum(m: Any, *xs: Any) -> Any:
+    return m.step(EXACT_SUM if 2 < len(xs) <= SHORT else TABLE["sum"], xs)
 
 
 def _plain_mean(m: Any, *xs: Any) -> Any:
@@ -204,6 +210,7 @@ LOWERED: Lowering = {
     "one_minus_softmax": _one_minus_softmax,
     "soft_cross_entropy": _soft_cross_entropy,
     "softmax_minus": _softmax_minus,
+    "sum": _sum,
     "mean": _mean,
     "norm": _norm,
     "fraction": _fraction,

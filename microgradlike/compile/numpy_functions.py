@@ -189,11 +189,28 @@ def _weight_tail(out: Any, x: Any, top: Any, w: Any) -> None:
 def _sum_tail(out: Any, x: Any) -> None:
     """The digits of every term above a common place add up exactly; then the rest."""
     terms = x[:, 1:]
-    place = 6755399441055744.0 * 2.0**-40  # (t + place) − place is a multiple of 2⁻⁴⁰ as far as |t| < 2¹¹
+    _, exponent = np.frexp(np.maximum.reduce(np.abs(terms), 1))
+    place = np.ldexp(6755399441055744.0, exponent - 42)[:, None]  # (t + place) − place is a multiple of 2⁻⁴² of them
     high = (terms + place) - place
     low = np.add.reduce(terms - high, 1)
     np.add(np.add.reduce(high, 1) - x[:, 0], low, out)
     np.copyto(out, 0.0, where=~np.isfinite(out))
+
+
+def _exact_sum(out: Any, x: Any) -> None:
+    """The plain sum where it is not small beside its terms; else with its tail, and last by floats.py."""
+    np.add.reduce(x, 1, None, out)
+    size = np.add.reduce(np.abs(x), 1)
+    doubtful = ~(np.abs(out) >= 0.5 * size)
+    if doubtful.any():
+        chosen = np.moveaxis(np.broadcast_to(x, (*x.shape[:2], *out.shape[1:])), 1, -1)[doubtful]
+        total = out[doubtful]
+        tail = np.empty(total.shape)
+        _sum_tail(tail, np.concatenate([total[:, None], chosen], 1))
+        total += tail
+        few = ~(np.abs(total) >= 2.0**-36 * size[doubtful])
+        total[few] = [floats.sum(*row) for row in chosen[few].tolist()]
+        out[doubtful] = total
 
 
 @_by_blocks
@@ -293,7 +310,7 @@ ELEMENTWISE: dict[str, Function] = {
     **{f"where {name}": _where_test(getattr(np, name)) for name in _COMPARISONS},
     "sum": _sum, "top": _top, "weight": _weight, "rest": _rest, "prod": _prod, "norm": _norm,
     "weight_tail": _weight_tail, "sum_tail": _sum_tail, "share_minus": _share_minus,
-    "settled_logsumexp": _settled_logsumexp, "exact_dot": _exact_dot,
+    "settled_logsumexp": _settled_logsumexp, "exact_dot": _exact_dot, "exact_sum": _exact_sum,
     "erf": _python("erf"), "erfc": _python("erfc"),
 }  # fmt: skip
 

@@ -22,6 +22,7 @@ import numpy as np
 
 from ..program import Program
 from .differentiate import ROW_MEAN, batched_slots
+from .lowering import SHORT
 
 __all__ = ["Instruction", "Operand", "Plan", "vectorise"]
 
@@ -29,8 +30,7 @@ U, V = 0, 1
 PRE, BODY, REDUCE, POST = 0, 1, 2, 3
 Node = Any  # an int: a node; a float: a constant
 # any number of operands, one result
-_SEVERAL = {"sum", "top", "rest", "prod", "norm", "take", "rowsum", "sum_tail", "settled_logsumexp"}
-_SHORT = 8  # terms of a dot that is computed with the digits of the eager engine's
+_SEVERAL = {"sum", "top", "rest", "prod", "norm", "take", "rowsum", "sum_tail", "exact_sum", "settled_logsumexp"}
 _TESTS = {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"}
 _COMMUTATIVE = {"add", "multiply", "maximum", "minimum", "equal", "not_equal"}
 
@@ -159,7 +159,7 @@ def _alone(program: Program) -> set[int]:
     return {
         k
         for k, args in dots.items()
-        if 2 <= len(args) <= 2 * _SHORT and sides[args[: len(args) // 2]] == sides[args[len(args) // 2 :]] == 1
+        if 2 <= len(args) <= 2 * SHORT and sides[args[: len(args) // 2]] == sides[args[len(args) // 2 :]] == 1
     }
 
 
