@@ -236,6 +236,8 @@ class Compiled:
         """
         rows = self._rows(arguments, named)
         parts = self._split(rows)
+        if theta is not None and len(theta) < len(self._index):  # these rows were recorded anew, with more parameters
+            theta = [*theta, *_data(self.parameters[len(theta) :])]
         single = len(parts) == 1
         value, total = 0.0, None
         for recording, _, chosen in parts:

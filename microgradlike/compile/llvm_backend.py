@@ -362,7 +362,11 @@ def _cut(count: int, size: int) -> list[tuple[int, int, int]]:
 
 def _tile_width(plan: Plan) -> int:
     """How many rows at a time: so many that what a product reads stays in the cache, and its overhead small."""
-    meeting = [sum(x.index[0].size for x in i.operands if x.buffer == V) for i in plan.instructions if "dot" in i.name]
+    meeting = [
+        sum(x.index[0].size for x in i.operands if x.buffer == V)
+        for i in plan.instructions
+        if i.name in ("dot", "rowdot")
+    ]
     vectors = min(32, max(3, _CACHE_BYTES // (8 * LANES * max([8, *meeting]))))
     return int(vectors - (vectors % 2 == 0)) * LANES  # an odd number: rows a power of two apart share cache sets
 
