@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from . import floats
 from .engine import Value, inspecting, topological_order
+from .places import cell
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
@@ -40,7 +41,9 @@ class Origin(NamedTuple):
     code: str
 
     def __str__(self) -> str:
-        return f'File "{self.file}", line {self.line}, in {self.function}: {self.code or "(source not available)"}'
+        place = cell(self.file) or f'File "{self.file}"'
+        inside = f", in {self.function}" if self.function != "<module>" or place.startswith("File") else ""
+        return f"{place}, line {self.line}{inside}: {self.code or '(source not available)'}"
 
 
 def detect_anomaly() -> AbstractContextManager[None]:

@@ -238,3 +238,22 @@ def test_labels_are_any_text(label):
 def test_many_operands_are_shortened():
     xs = [leaf(1e308) for _ in range(1000)]
     assert "… 992 more) is inf" in str(caught(lambda: mg.sum(xs)))
+
+
+def test_in_a_notebook_the_line_is_that_of_a_cell(monkeypatch):
+    """IPython keeps cells in files that nobody has written; it knows their numbers."""
+    IPython = pytest.importorskip("IPython", reason="cells are IPython's")
+
+    class Compiler:
+        def format_code_name(self, name):
+            return ("Cell", "In[3]") if name == "/somewhere/1234.py" else None
+
+    class Shell:
+        compile = Compiler()
+
+    monkeypatch.setattr(IPython, "get_ipython", Shell)
+    code = compile("\n\nmg.log(mg.Value(0.0))", "/somewhere/1234.py", "exec")
+    with mg.detect_anomaly(), pytest.raises(mg.AnomalyError, match=r"made at: Cell In\[3\], line 3: "):
+        exec(code, {"mg": mg})
+    with mg.detect_anomaly(), pytest.raises(mg.AnomalyError, match=r'made at: File ".*test_anomaly.py", line \d+, in '):
+        mg.log(mg.Value(0.0))

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..engine import Value, recording
 from ..ops import TABLE
+from ..places import cell
 from ..program import Program, trace
 from .inputs import Signature, build, described, flatten
 
@@ -144,7 +145,9 @@ def _user_line() -> str | None:
         frame = frame.f_back
     if frame.f_globals.get("__name__", "").startswith(_OURS):
         return None
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    file, line = frame.f_code.co_filename, frame.f_lineno
+    place = cell(file)
+    return f"{file}:{line}" if place is None else f"{place}, line {line}"
 
 
 def record(function: Callable[..., Any], signature: Sequence[Signature], numbers: Sequence[float]) -> Recording:
