@@ -17,7 +17,7 @@ PACKAGE = ROOT / "microgradlike"
 
 # Lower floors first. A module may import, when it is imported itself, only from floors below its own.
 FLOORS = [
-    ["ops", "accurate", "files", "_build"],
+    ["ops", "accurate", "files", "places", "_build"],
     ["floats"],
     ["value"],
     ["engine"],
