@@ -186,14 +186,17 @@ def _weight_tail(out: Any, x: Any, top: Any, w: Any) -> None:
     np.copyto(out, 0.0, where=~(w > 1e-290) & np.ones(out.shape, bool))
 
 
+def _parts(x: Any) -> tuple[Any, Any]:
+    """The sum along axis 1 in two parts: of the digits above a common place, which add up exactly, and of the rest."""
+    _, exponent = np.frexp(np.maximum.reduce(np.abs(x), 1))
+    place = np.ldexp(6755399441055744.0, exponent - 42)[:, None]  # (x + place) − place is a multiple of 2⁻⁴² of them
+    high = (x + place) - place
+    return np.add.reduce(high, 1), np.add.reduce(x - high, 1)
+
+
 def _sum_tail(out: Any, x: Any) -> None:
-    """The digits of every term above a common place add up exactly; then the rest."""
-    terms = x[:, 1:]
-    _, exponent = np.frexp(np.maximum.reduce(np.abs(terms), 1))
-    place = np.ldexp(6755399441055744.0, exponent - 42)[:, None]  # (t + place) − place is a multiple of 2⁻⁴² of them
-    high = (terms + place) - place
-    low = np.add.reduce(terms - high, 1)
-    np.add(np.add.reduce(high, 1) - x[:, 0], low, out)
+    high, low = _parts(x[:, 1:])
+    np.add(high - x[:, 0], low, out)
     np.copyto(out, 0.0, where=~np.isfinite(out))
 
 
@@ -257,9 +260,10 @@ def _settled_logsumexp(out: Any, x: Any) -> None:
 def _rest(out: Any, w: Any) -> None:
     first = np.equal(w, 1.0).astype(float)
     others = w - first
-    if w.shape[1] > 16:  # by groups: fewer roundings one after the other
-        others = np.add.reduceat(others, range(0, w.shape[1], 8), 1)
-    np.add.reduce(others, 1, None, out)
+    if w.shape[1] > 16:  # roundings one after the other would show
+        np.add(*_parts(others), out)
+    else:
+        np.add.reduce(others, 1, None, out)
     np.add(out, np.add.reduce(first, 1) - 1.0, out)
 
 
