@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from .anomaly import AnomalyError, detect_anomaly
 from .engine import GraphError, Value, compiled, no_grad, topological_order
@@ -36,6 +36,17 @@ if TYPE_CHECKING:  # for type checkers only: what __getattr__ brings later (draw
     from .draw import draw, label, rich_values, step_through
     from .explain import explain
     from .saving import load
+
+    class _Operation(Protocol):
+        """A function of the table: numbers in, a number out; with a Value among them, a Value."""
+
+        @overload
+        def __call__(self, *numbers: float, **options: Any) -> float: ...
+        @overload
+        def __call__(self, *operands: Value | float, **options: Any) -> Value: ...
+        @overload
+        def __call__(self, *sequences: Any, **options: Any) -> Any: ...
+
 
 __version__ = "0.1.0"
 
@@ -66,7 +77,7 @@ class _Package(ModuleType):
 sys.modules[__name__].__class__ = _Package
 
 
-def __getattr__(name: str) -> Any:
+def _found(name: str) -> Any:
     if name in _LATER:
         found = getattr(import_module(f".{_LATER[name]}", __name__), name)
     elif name in _MODULES:
@@ -80,6 +91,14 @@ def __getattr__(name: str) -> Any:
             raise AttributeError(f"microgradlike has no {name!r}: {error}") from None
     globals()[name] = found
     return found
+
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> _Operation: ...
+
+else:
+    __getattr__ = _found
 
 
 def __dir__() -> list[str]:

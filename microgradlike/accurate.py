@@ -350,8 +350,10 @@ def pow_slope(x: float, y: float) -> float:
     """
     if y == 0.0:
         return 0.0
-    if y - y != 0.0 or (x < 0.0 and math.fmod(y, 1.0)):
-        return y * power(x, y - 1.0)
+    if y - y != 0.0:
+        return y * power(x, y)
+    if x < 0.0 and math.fmod(y, 1.0):  # asked of y, for y − 1 may round to an integer
+        return nan if x > -inf else y * power(x, y - 1.0)
     a = fabs(x)
     z, d = two_sum(y, -1.0)
     p = power(a, z)

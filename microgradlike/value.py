@@ -246,7 +246,7 @@ class Value:
         return Value(self._data, self.label)
 
     # ── arithmetic ──────────────────────────────────────────────────────────────────────────────
-    def __add__(self, other: Any) -> Any:
+    def __add__(self, other: Any) -> Value:
         if type(other) is not Value:
             other = _operand(other)
             if other is NotImplemented:
@@ -266,7 +266,7 @@ class Value:
         v._mark = 0
         return _noticed(v) if _special else v
 
-    def __mul__(self, other: Any) -> Any:
+    def __mul__(self, other: Any) -> Value:
         if type(other) is not Value:
             other = _operand(other)
             if other is NotImplemented:
@@ -287,64 +287,64 @@ class Value:
         return _noticed(v) if _special else v
 
     # The reflected methods can get a Value too: compiled, Python asks a subclass on the right before the left.
-    def __radd__(self, other: Any) -> Any:
+    def __radd__(self, other: Any) -> Value:
         other = _operand(other)
         return other if other is NotImplemented else _node(_float(other) + self._data, ADD, other, self)
 
-    def __rmul__(self, other: Any) -> Any:
+    def __rmul__(self, other: Any) -> Value:
         other = _operand(other)
         return other if other is NotImplemented else _node(_float(other) * self._data, MULTIPLY, other, self)
 
-    def __sub__(self, other: Any) -> Any:
+    def __sub__(self, other: Any) -> Value:
         other = _operand(other)
         return other if other is NotImplemented else _node(self._data - _float(other), SUBTRACT, self, other)
 
-    def __rsub__(self, other: Any) -> Any:
+    def __rsub__(self, other: Any) -> Value:
         other = _operand(other)
         return other if other is NotImplemented else _node(_float(other) - self._data, SUBTRACT, other, self)
 
-    def __neg__(self) -> Any:
+    def __neg__(self) -> Value:
         return _node(-self._data, NEGATIVE, self, None)
 
     def __pos__(self) -> Value:
         return self
 
-    def __abs__(self) -> Any:
+    def __abs__(self) -> Value:
         return values.abs(self)
 
-    def __truediv__(self, other: Any) -> Any:
+    def __truediv__(self, other: Any) -> Value:
         other = _operand(other)
         return other if other is NotImplemented else _node(_quotient(self._data, _float(other)), DIVIDE, self, other)
 
-    def __rtruediv__(self, other: Any) -> Any:
+    def __rtruediv__(self, other: Any) -> Value:
         other = _operand(other)
         return other if other is NotImplemented else _node(_quotient(_float(other), self._data), DIVIDE, other, self)
 
-    def __pow__(self, other: Any, modulo: Any = None) -> Any:
+    def __pow__(self, other: Any, modulo: Any = None) -> Value:
         other = _operand(other)
         if other is NotImplemented or modulo is not None:
             return NotImplemented
         return _node(_power(self._data, _float(other)), POW, self, other)
 
-    def __rpow__(self, other: Any, modulo: Any = None) -> Any:
+    def __rpow__(self, other: Any, modulo: Any = None) -> Value:
         other = _operand(other)
         if other is NotImplemented or modulo is not None:
             return NotImplemented
         return _node(_power(_float(other), self._data), POW, other, self)
 
-    def __mod__(self, other: Any) -> Any:
+    def __mod__(self, other: Any) -> Value:
         other = _operand(other)
         return other if other is NotImplemented else values.remainder(self, other)
 
-    def __rmod__(self, other: Any) -> Any:
+    def __rmod__(self, other: Any) -> Value:
         other = _operand(other)
         return other if other is NotImplemented else values.remainder(other, self)
 
-    def __floordiv__(self, other: Any) -> Any:
+    def __floordiv__(self, other: Any) -> Value:
         other = _operand(other)
         return other if other is NotImplemented else values.floor(self / other)
 
-    def __rfloordiv__(self, other: Any) -> Any:
+    def __rfloordiv__(self, other: Any) -> Value:
         other = _operand(other)
         return other if other is NotImplemented else values.floor(other / self)
 
@@ -389,23 +389,23 @@ class Value:
         x: cython.double = self._data
         return _node(x if x > 0.0 or x != x else 0.0, RELU, self, None)
 
-    def exp(self) -> Any:
+    def exp(self) -> Value:
         """e to the power self"""
         return values.exp(self)
 
-    def log(self) -> Any:
+    def log(self) -> Value:
         """Natural logarithm"""
         return values.log(self)
 
-    def tanh(self) -> Any:
+    def tanh(self) -> Value:
         """Hyperbolic tangent"""
         return values.tanh(self)
 
-    def sigmoid(self) -> Any:
+    def sigmoid(self) -> Value:
         """1 / (1 + e^−self)"""
         return values.sigmoid(self)
 
-    def sqrt(self) -> Any:
+    def sqrt(self) -> Value:
         """Square root"""
         return values.sqrt(self)
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import copy
+import os
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -150,3 +154,22 @@ def test_outputs_are_a_list():
     with pytest.raises(TypeError, match=r"net\(x\)\[0\] \+ net\(y\)\[0\] to add"):
         one + NET([2.0, 1.0])
     assert [v.data for v in pickle.loads(pickle.dumps(two))] == [v.data for v in copy.deepcopy(two)]
+
+
+def test_type_checkers_see_values(tmp_path):
+    """Operators, methods and functions of the table have types: a user's strict program needs no casts."""
+    pytest.importorskip("mypy", reason="asks a type checker")
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import microgradlike as mg\nfrom microgradlike import Value\n\n\n"
+        "def f(x: Value, ys: list[Value]) -> Value:\n"
+        "    z: Value = -(2.0 * x) ** 2 + mg.tanh(x) / mg.maximum(1.0, x).exp()\n"
+        "    s: Value = mg.dot(ys, [1.0, 2.0])\n"
+        "    return z - s\n\n\n"
+        "n: float = mg.tanh(1.0) + f(Value(1), [Value(2), Value(3)]).data\n"
+        "wrong: str = mg.tanh(Value(1.0))\n"
+    )
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), str(program)]
+    env = {**os.environ, "MYPYPATH": str(Path(mg.__file__).parents[1])}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=env)
+    assert done.stdout.count("error:") == 1 and "program.py:12" in done.stdout, done.stdout

@@ -339,7 +339,7 @@ class Function:
         result = self._select(above, lanes, self.operation("negative", lanes, d), d)
         larger = self._maximum(lanes, share, whole)
         near = self.test("olt", lanes, self.operation("abs", lanes, d),
-                         self.operation("multiply", lanes, self.constant(0.5, lanes), larger))  # fmt: skip
+                         self.operation("multiply", lanes, self.constant(0.7, lanes), larger))  # fmt: skip
 
         def better() -> str:
             e, tail = self._exp_pair(lanes, low, zero)
@@ -387,11 +387,11 @@ class Function:
         return self.again("dot", doubtful, lanes, found, *self._operands(lanes, *xs))
 
     def _logaddexp(self, lanes: int, x: str, y: str) -> str:
-        """max + ln(1 + exp(−|x − y|)), and the eager engine's where that cancels."""
+        """max + ln(1 + exp(min − max)), and the eager engine's where that cancels."""
         top = self._maximum(lanes, x, y)
-        apart = self.operation("abs", lanes, self.operation("subtract", lanes, x, y))
-        more = self._log1p(lanes, self._exp(lanes, self.operation("negative", lanes, apart)))
-        more = self._select(self.test("ord", lanes, apart, apart), lanes, more, self.constant(0.0, lanes))
+        more = self._log1p(lanes, self._weight(lanes, self._minimum(lanes, x, y), top))
+        alike = self.test("oeq", lanes, x, y)  # infinite, too
+        more = self._select(alike, lanes, self.constant(math.log(2.0), lanes), more)
         found = self.operation("add", lanes, top, more)
         doubtful = self.test("olt", lanes, self.operation("abs", lanes, found),
                               self.operation("multiply", lanes, self.constant(0.5, lanes), more))  # fmt: skip

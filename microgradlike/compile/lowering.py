@@ -108,6 +108,12 @@ def _logaddexp(m: Any, x: Any, y: Any) -> Any:
     return m.where(m.equal(top - top, 0.0), top + m.log1p(m.exp(-m.abs(x - y))), top)
 
 
+def _logistic_density(m: Any, x: Any) -> Any:
+    """e / (1 + e)², the square as 1 + (2 + e)·e: what is small is rounded while it is small."""
+    e = m.exp(-m.abs(x))
+    return m.divide(e, 1.0 + (2.0 + e) * e)
+
+
 def _sum(m: Any, *xs: Any) -> Any:
     return m.step(EXACT_SUM if 2 < len(xs) <= SHORT else TABLE["sum"], xs)
 
@@ -203,6 +209,7 @@ LOWERED: Lowering = {
     "cbrt_slope": _cbrt_slope,
     "pow": _pow,
     "pow_slope": _pow_slope,
+    "logistic_density": _logistic_density,
     "logsumexp": _settled_logsumexp,
     "log_softmax": _log_softmax,
     "cross_entropy": _cross_entropy,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import floats
+from .. import accurate, floats
 from ..ops import TABLE
 from .lowering import LEAST, TINY
 
@@ -399,6 +399,29 @@ def _pow_slope(m: Any, x: Any, y: Any) -> Any:
     return slope + slope * (d * m.log(np.abs(x)))
 
 
+def _logaddexp(m: Any, x: Any, y: Any) -> Any:
+    """max + ln(1 + w), w with what the difference of x and y loses: it counts where max is near 0."""
+    top = np.maximum(x, y)
+    w = np.empty(np.shape(top))
+    _weight(w, np.minimum(x, y), top)
+    return top + np.log1p(w)
+
+
+def _gelu_tanh(m: Any, x: Any) -> Any:
+    """x·σ(u), u = 2√(2/π)·(x + c·x³) as a pair, for exp magnifies its error |u| times: as in accurate.py."""
+    (c, c2), (k, k2) = accurate.GELU_C, accurate.TWICE_GELU_K
+    p, p2 = _product(x, x)
+    q, q2 = _product(c, p)
+    s, s2 = _sum_of_two(1.0, q)
+    t, t2 = _product(x, s)
+    u, u2 = _product(k, t)
+    lost = u2 + (k2 * t + k * (t2 + x * (s2 + (q2 + (c * p2 + c2 * p)))))
+    up = u > 0.0
+    e = np.exp(-np.abs(u))
+    e += e * np.where(up, -lost, lost)
+    return x * (np.where(up, 1.0, e) / (1.0 + e))
+
+
 def _silu_slope(m: Any, x: Any) -> Any:
     return m.sigmoid(x) * (1.0 + x * m.sigmoid(-x))
 
@@ -407,11 +430,11 @@ ELEMENTWISE |= {
     name: _trusting(name, *rest)
     for name, *rest in (
         ("silu", lambda r, x: True), ("mish", lambda r, x: True), ("gelu", lambda r, x: x > -1.0),
-        ("gelu_tanh", lambda r, x: np.abs(x) < 2.0), ("silu_slope", lambda r, x: np.abs(r) > 0.1, _silu_slope),
-        ("mish_slope", lambda r, x: np.abs(r) > 0.2), ("gelu_slope", lambda r, x: np.abs(r) > 0.2),
-        ("gelu_tanh_slope", lambda r, x: (np.abs(r) > 0.2) & (np.abs(x) < 2.0)),
+        ("gelu_tanh", lambda r, x: True, _gelu_tanh), ("silu_slope", lambda r, x: np.abs(r) > 0.13, _silu_slope),
+        ("mish_slope", lambda r, x: np.abs(r) > 0.26), ("gelu_slope", lambda r, x: np.abs(r) > 0.2),
+        ("gelu_tanh_slope", lambda r, x: (np.abs(r) > 0.27) & (np.abs(x) < 2.0)),
         ("celu", lambda r, x, alpha: _moderate(alpha) & ((x > 0.0) | (x / alpha < 2.0))),
-        ("logaddexp", lambda r, x, y: np.abs(r) > 0.5 * np.abs(np.maximum(x, y))),
+        ("logaddexp", lambda r, x, y: np.abs(r) > 0.5 * np.abs(np.maximum(x, y)), _logaddexp),
         ("binary_cross_entropy", lambda r, p, y: (p > 0.0) & (p < 1.0) & (y >= 0.0) & (y <= 1.0)),
         ("binary_cross_entropy_with_logits", lambda r, x, y: (y >= 0.0) & (y <= 1.0)),
         ("pow_slope", lambda r, x, y: _moderate(x, y) & (np.abs(y) < 64.0), _pow_slope),
