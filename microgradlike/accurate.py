@@ -1275,7 +1275,7 @@ def binary_cross_entropy_slope(p: float, y: float) -> float:
     if not fabs(d) > 1e-280:
         return (p - y) / d
     q, q2 = quotient(*two_sum(p, -y), d, d2)
-    return q + q2
+    return q + q2 if fabs(q) < inf else q
 
 
 def logit(p: float) -> float:

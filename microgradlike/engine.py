@@ -59,6 +59,7 @@ check_fresh = _engine.check_fresh
 cotangents = _engine.cotangents
 epoch = _engine.epoch
 inspecting = _engine.inspecting
+is_observed = _engine.is_observed
 is_recording = _engine.is_recording
 no_grad = _engine.no_grad
 number = _engine.number

@@ -17,6 +17,7 @@ from .engine import (
     Value,
     check_fresh,
     cotangents,
+    is_observed,
     is_recording,
     number,
     recording_again,
@@ -24,7 +25,11 @@ from .engine import (
     topological_order,
     values,
 )
+from .ops import REAL
 from .trees import flatten
+
+_OVERFLOWING = frozenset({"exp", "expm1", "sinh", "cosh"})
+_BOUNDED = frozenset({"tanh", "sigmoid", "softmax", "sin", "cos", "atan", "erf", "sign"})
 
 
 class _Unit(float):
@@ -75,6 +80,7 @@ def _pull(y: Value, seed: Any, xs: Sequence[Value]) -> list[Any]:
     """The backward sweep with Values as the namespace: cotangents are Values, or floats where they are constant."""
     order = topological_order(y)
     check_fresh(order)
+    unbounded = _unbounded(order)
     wanted = set(xs)
     active = set(wanted)  # nodes that depend on an x: the others need no gradient
     for v in order:
@@ -100,11 +106,39 @@ def _pull(y: Value, seed: Any, xs: Sequence[Value]) -> list[Any]:
         for x, contribution in zip(operands, contributions, strict=True):
             if contribution is None or type(x) is float or x not in active:
                 continue
-            if _plain(g) == 0.0 and not isfinite(_plain(contribution)):
-                continue  # an upstream of exactly 0 contributes exactly 0
+            contribution = _unpoisoned(v, g, contribution, unbounded)
+            if contribution is None:
+                continue
             before = cotangent.get(x)
             cotangent[x] = contribution if before is None else before + contribution
     return [_as_number(cotangent.get(x, 0.0)) for x in xs]
+
+
+def _unbounded(order: Sequence[Value]) -> set[Value]:
+    """The nodes whose slopes may be infinite, by a pole of theirs or by an operand: while a program is recorded."""
+    found: set[Value] = set()
+    for v in order if is_observed() else ():
+        if v.op is None:
+            continue
+        args = v.args
+        pole = v.op.name in _OVERFLOWING or any(interval != REAL for interval in v.op.domain)
+        if pole and len(args) == 2 and type(args[1]) is float:  # x / 2 and x² have none
+            pole = args[1] < 1.0 if v.op.name == "pow" else v.op.name != "divide" or args[1] == 0.0
+        if pole or any(type(a) is not float and a in found and a.op.name not in _BOUNDED for a in args):
+            found.add(v)
+    return found
+
+
+def _unpoisoned(v: Value, g: Any, contribution: Any, unbounded: set[Value]) -> Any:
+    """What an upstream of g contributes: exactly 0 (None) if g is exactly 0, though the slope be infinite or nan.
+
+    In a program that is being recorded the numbers are not known yet: there the choice is written down.
+    """
+    if is_observed():
+        if v not in unbounded or type(g) is float or type(contribution) is float or contribution is g:
+            return contribution
+        return values.where(g, contribution, 0.0)
+    return None if _plain(g) == 0.0 and not isfinite(_plain(contribution)) else contribution
 
 
 def _plain(x: Any) -> float:
@@ -119,6 +153,7 @@ def _push(y: Value, tangents: dict[Value, Any]) -> Any:
     """The derivative of y along `tangents`, forward: every rule is linear in g, so it carries a tangent too."""
     order = topological_order(y)
     check_fresh(order)
+    unbounded = _unbounded(order)
     tangent: dict[Value, Any] = dict(tangents)
     for v in order:
         if v.op is None or v in tangent or not any(type(x) is not float and x in tangent for x in v.args):
@@ -126,17 +161,18 @@ def _push(y: Value, tangents: dict[Value, Any]) -> Any:
         operands = v.args
         if v.op.pullback is None:
             parts = [
-                rule(values, tangent[x], v, *operands)
+                _unpoisoned(v, tangent[x], rule(values, tangent[x], v, *operands), unbounded)
                 for x, rule in zip(operands, v.op.rules, strict=True)
                 if rule is not None and type(x) is not float and x in tangent
             ]
         else:
             local = v.op.pullback(values, 1.0, v, *operands)
             parts = [
-                tangent[x] * d
+                _unpoisoned(v, tangent[x], tangent[x] * d, unbounded)
                 for x, d in zip(operands, local, strict=True)
                 if d is not None and type(x) is not float and x in tangent
             ]
+        parts = [part for part in parts if part is not None]
         if parts:
             total = parts[0]
             for part in parts[1:]:

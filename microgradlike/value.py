@@ -753,8 +753,15 @@ class _Values:
         return function
 
     def defined(self, test: Any, x: Any) -> Any:
-        """x, and nan where test is nan: known at once here, so it needs no node of its own."""
-        return x if (t := _float(test)) == t else NAN
+        """x, and nan where test is nan: known at once here, so it needs no node of its own.
+
+        But in a program that is recorded, which is run for other numbers later.
+        """
+        if _observer is not None and isinstance(test, Value):
+            return _recorded_defined(test, x)
+        if (t := _float(test)) == t:
+            return x
+        return self.multiply(x, NAN) if isinstance(x, Value) else NAN  # its derivatives are nan, too
 
     def unit_vector(self, xs: Sequence[Any], norm: Any) -> list[Any]:
         """xᵢ / ‖x‖, of x times a power of two where the norm is subnormal or overflows.
@@ -853,6 +860,7 @@ def record(row: Op, *args: Any) -> Any:
 
 
 values: Any = _Values()
+_recorded_defined = recorder(TABLE["defined"])
 
 
 # ── sorting and sweeping ────────────────────────────────────────────────────────────────────────
@@ -1190,6 +1198,11 @@ def no_grad(function: Any = None) -> Any:
 def is_recording() -> bool:
     """Whether this thread records, that is, is not within no_grad()."""
     return _modes.recording
+
+
+def is_observed() -> bool:
+    """Whether a program is being recorded (see `recording`), which will be run for other numbers."""
+    return _observer is not None
 
 
 def recording_again() -> Any:

@@ -277,6 +277,71 @@ def test_short_sums_and_dots_keep_their_digits(backend, n):
         assert all(ulps(step(x), row(x)) <= 4.0 for x in rows[::97])
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("function", "points"),
+    [
+        (lambda x: mg.log(x), [1.0, -1.0, 0.0, 2.0]),
+        (lambda x: mg.relu(x) * x, [1.0, math.nan, -1.0]),
+        (lambda x: mg.where(mg.greater(x, 0.0), mg.sqrt(x), 0.0), [1.0, 0.0, -1.0, 4.0]),
+        (lambda x: mg.where(mg.greater(x, 0.0), x * mg.log(x), 0.0), [1.0, 0.0, -1.0, 4.0]),
+        (lambda x: mg.where(mg.less(x, 100.0), x * mg.exp(x), 0.0), [1.0, 1000.0, 2.0]),
+        (lambda x: mg.sigmoid(x / (x * x)) ** 0.5, [1.0, 0.0, -2.0]),
+    ],
+)
+def test_recorded_gradients_do_not_know_the_numbers_they_were_recorded_with(backend, function, points):
+    """Neither where a slope is not defined nor which branch is not taken: whatever row comes first."""
+    for first in range(len(points)):
+        rows = points[first:] + points[:first]
+        step = mg.compile(lambda x: mg.gradients(function(x), [x])[0], backend=backend)
+        twice = mg.compile(lambda x: mg.grad(mg.grad(function))(x), backend=backend)
+        assert step.map(rows).tolist() == pytest.approx([mg.grad(function)(x) for x in rows], rel=1e-14, nan_ok=True)
+        found = [mg.grad(mg.grad(function))(x) for x in rows]
+        assert twice.map(rows).tolist() == pytest.approx(found, rel=1e-13, nan_ok=True)
+
+
+@pytest.mark.parametrize("backend", ARRAYS)
+def test_digits_where_exp_magnifies_the_error_of_its_argument(backend):
+    rng = random.Random(1)
+    xs = [rng.uniform(-22.0, 2.5) for _ in range(3000)] + [rng.uniform(-2.0, -1.8) for _ in range(1000)]
+    found = mg.compile(lambda x: mg.gelu(x, approximate="tanh"), backend=backend).map(xs).tolist()
+    assert max(ulps(got, floats.gelu_tanh(x)) for got, x in zip(found, xs, strict=True)) <= 4.0
+    pairs = [(rng.choice([1.0, -1.0]) * 2.0 ** rng.uniform(-60, 0), rng.uniform(-40.0, 1.0)) for _ in range(4000)]
+    for rows in (pairs, [(y, x) for x, y in pairs]):
+        found = mg.compile(lambda x, y: mg.logaddexp(x, y), backend=backend).map(*map(list, zip(*rows, strict=True)))
+        assert max(ulps(got, floats.logaddexp(*row)) for got, row in zip(found.tolist(), rows, strict=True)) <= 4.0
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_losses_and_sums_at_the_ends_of_the_range(backend):
+    large, small = 1.7e308, 3e-318
+    rows = [[large, -large, 3.0, 1e306], [small, -2.0 * small, small, 0.0], [1e308, 9e307, -1.5e308, 1.2e308]]
+    for function in (
+        lambda x: mg.sum(x),
+        lambda x: mg.mean(x),
+        lambda x: mg.dot(x[:2], [0.5, 0.75]),
+        lambda x: mg.gradients(mg.losses.mean_squared_error(x, [-1e308, 0.0, 0.0, 0.0]), x)[0],
+        lambda x: mg.gradients(mg.norm(x), x)[1],
+        lambda x: mg.gradients(mg.norm(x), x)[2],
+    ):
+        found = mg.compile(function, backend=backend).map(rows).tolist()
+        assert max(map(ulps, found, [function([Value(x) for x in row]).data for row in rows])) <= 4.0
+    tiny = mg.compile(lambda x, y: mg.gradients(values.binary_cross_entropy_with_logits(x, y), [x])[0], backend=backend)
+    assert tiny.map([-745.0, -800.0, -700.0], [5e-324, 1e-300, 1e-304]).tolist() == [
+        floats.sigmoid_minus(*row) for row in ((-745.0, 5e-324), (-800.0, 1e-300), (-700.0, 1e-304))
+    ]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_power_without_value_has_no_slope(backend):
+    """y − 1 may round to an integer where y is none."""
+    rows = [(-2.0, 1e-20), (-1e-16, math.nextafter(-1.0, 0.0)), (-2.0, -1e-60), (-2.0, 2.5), (-2.0, 3.0)]
+    step = mg.compile(lambda x, y: mg.gradients(x**y, [x])[0], backend=backend)
+    found = step.map(*map(list, zip(*rows, strict=True))).tolist()
+    assert [mg.grad(lambda x, y=y: x**y)(x) for x, y in rows] == pytest.approx(found, nan_ok=True)
+    assert [x == x for x in found] == [False] * 4 + [True]
+
+
 @pytest.mark.parametrize("backend", ARRAYS)
 def test_what_is_raised_beneath_an_array_operation_comes_up(backend, monkeypatch):
     step = mg.compile(lambda x: mg.logsumexp(x), backend=backend)

@@ -308,3 +308,15 @@ def test_the_gradient_of_a_norm_as_a_graph_is_that_of_the_sweep(size):
     unit = [x.grad for x in xs]
     expected = (1.0 - unit[0] ** 2) / size / math.hypot(0.3, -0.7, 0.9)
     assert second == pytest.approx(expected, rel=1e-3 if size < 1e-307 else 1e-12)
+
+
+def test_a_direction_of_zero_carries_nothing_past_a_pole():
+    assert mg.jvp(lambda x, y: mg.sqrt(x) + y, (0.0, 1.0), (0.0, 1.0)) == (1.0, 1.0)
+    assert mg.jvp(lambda x, y: mg.prod([mg.log(x), y]), (0.0, 0.0), (0.0, 0.0))[1] == 0.0
+
+
+@pytest.mark.parametrize("f", [mg.log, mg.log1p, mg.log2, mg.atanh, mg.sqrt])
+def test_outside_the_domain_no_derivative_exists(f):
+    for _ in range(3):
+        f = mg.grad(f)
+        assert math.isnan(f(-2.0))

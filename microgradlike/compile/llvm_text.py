@@ -346,6 +346,7 @@ class Function:
             w, w2 = self._select(up, lanes, one, e), self._select(up, lanes, zero, tail)
             found = self._share_minus(lanes, w, w2, e, tail, one, zero, y)
             few = self.operation("multiply", lanes, y, self.constant(2.0**-44, lanes))
+            few = self._maximum(lanes, few, self.constant(1e-280, lanes))  # where _exp_pair has nothing to say
             few = self.test("olt", lanes, self.operation("abs", lanes, found), few)
             return self.again("sigmoid_minus", few, lanes, found, *self._operands(lanes, x, y))
 

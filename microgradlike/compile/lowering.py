@@ -190,6 +190,12 @@ def _over_square(m: Any, x: Any, y: Any) -> Any:
     return m.step(TABLE["over_square"], (x, y))
 
 
+def _difference_over(m: Any, x: Any, y: Any, n: Any) -> Any:
+    """Where the difference overflows, of halves."""
+    d = x - y
+    return m.where(m.less(m.abs(d), float("inf")), m.divide(d, n), m.divide(0.5 * x - 0.5 * y, 0.5 * n))
+
+
 def _lorentzian(m: Any, x: Any) -> Any:
     """1 / (1 + x²) as s² / (s² + (s·x)²), where s keeps the square of a large x in range."""
     large = m.greater(m.abs(x), 1e100)
@@ -205,6 +211,7 @@ def _cbrt_slope(m: Any, x: Any) -> Any:
 
 LOWERED: Lowering = {
     "over_square": _over_square,
+    "difference_over": _difference_over,
     "lorentzian": _lorentzian,
     "cbrt_slope": _cbrt_slope,
     "pow": _pow,

@@ -204,14 +204,14 @@ def _exact_sum(out: Any, x: Any) -> None:
     """The plain sum where it is not small beside its terms; else with its tail, and last by floats.py."""
     np.add.reduce(x, 1, None, out)
     size = np.add.reduce(np.abs(x), 1)
-    doubtful = ~(np.abs(out) >= 0.5 * size)
+    doubtful = ~((np.abs(out) >= 0.5 * size) & (size < 1e290))
     if doubtful.any():
         chosen = np.moveaxis(np.broadcast_to(x, (*x.shape[:2], *out.shape[1:])), 1, -1)[doubtful]
         total = out[doubtful]
         tail = np.empty(total.shape)
         _sum_tail(tail, np.concatenate([total[:, None], chosen], 1))
         total += tail
-        few = ~(np.abs(total) >= 2.0**-36 * size[doubtful])
+        few = ~((np.abs(total) >= 2.0**-36 * size[doubtful]) & (size[doubtful] < 1e290))
         total[few] = [floats.sum(*row) for row in chosen[few].tolist()]
         out[doubtful] = total
 
@@ -233,8 +233,8 @@ def _exact_dot(out: Any, *xs: Any) -> None:
     products = [x * y for x, y in zip(xs[:half], xs[half:], strict=True)]
     size = np.add.reduce([np.abs(np.broadcast_to(p, out.shape)) for p in products], 0)
     np.add.reduce([np.broadcast_to(p, out.shape) for p in products], 0, None, out)
-    tiny = (size < 1e-270) & (size > 0.0)
-    doubtful = ~(np.abs(out) >= 0.5 * size) | tiny
+    far = ~((size > 1e-270) & (size < 1e290) | (size == 0.0))
+    doubtful = ~(np.abs(out) >= 0.5 * size) | far
     if doubtful.any():
         chosen = [np.broadcast_to(x, out.shape)[doubtful] for x in xs]
         s, e = _product(chosen[0], chosen[half])
@@ -243,7 +243,7 @@ def _exact_dot(out: Any, *xs: Any) -> None:
             s, g = _sum_of_two(s, p)
             e = e + (f + g)
         s = s + e
-        few = ~(np.abs(s) >= 2.0**-40 * size[doubtful]) | tiny[doubtful]
+        few = ~(np.abs(s) >= 2.0**-40 * size[doubtful]) | far[doubtful]
         s[few] = [floats.dot(*row) for row in zip(*[x[few].tolist() for x in chosen], strict=True)]
         out[doubtful] = s
 
@@ -434,17 +434,17 @@ ELEMENTWISE |= {
         ("mish_slope", lambda r, x: np.abs(r) > 0.26), ("gelu_slope", lambda r, x: np.abs(r) > 0.2),
         ("gelu_tanh_slope", lambda r, x: (np.abs(r) > 0.27) & (np.abs(x) < 2.0)),
         ("celu", lambda r, x, alpha: _moderate(alpha) & ((x > 0.0) | (x / alpha < 2.0))),
-        ("logaddexp", lambda r, x, y: np.abs(r) > 0.5 * np.abs(np.maximum(x, y)), _logaddexp),
+        ("logaddexp", lambda r, x, y: np.abs(r - np.maximum(x, y)) < 2.0 * np.abs(r), _logaddexp),
         ("binary_cross_entropy", lambda r, p, y: (p > 0.0) & (p < 1.0) & (y >= 0.0) & (y <= 1.0)),
         ("binary_cross_entropy_with_logits", lambda r, x, y: (y >= 0.0) & (y <= 1.0)),
-        ("pow_slope", lambda r, x, y: _moderate(x, y) & (np.abs(y) < 64.0), _pow_slope),
+        ("pow_slope", lambda r, x, y: _moderate(x, y) & (np.abs(y) < 64.0) & (x > 0.0), _pow_slope),
         ("pow_log", lambda r, x, y: _moderate(x, y)),
         ("erf_slope", lambda r, x: np.abs(x) < 2.0), ("normal_density", lambda r, x: np.abs(x) < 2.0),
         ("normal_cdf", lambda r, x: x > -1.5), ("over_norm2", lambda r, x, y: _moderate(x, y)),
         ("unit_component", lambda r, x, y: _moderate(x, y)), ("logit", lambda r, p: np.abs(r) > 0.5),
         ("sigmoid_difference", lambda r, x, y: np.abs(x - y) < 4.0),
         ("exp_quotient", lambda r, x, y: _moderate(x, y) & (np.abs(x) < 4.0 * np.abs(y))),
-        ("sigmoid_minus", lambda r, x, y: (np.abs(r) > 1e-7 * y) | (y == 0.0) | (y == 1.0), _sigmoid_minus),
+        ("sigmoid_minus", lambda r, x, y: (np.abs(r) > 1e-7 * y + 1e-280) | (y == 0.0) | (y == 1.0), _sigmoid_minus),
         ("hinge", lambda r, s, y: _moderate(s, y), _hinge_margin),
         ("exp_times", lambda r, *xs: False), ("celu_gap", lambda r, *xs: False),
     )

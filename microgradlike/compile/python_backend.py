@@ -130,9 +130,19 @@ def _names(program: Program) -> list[Text]:
 def _forward(program: Program, m: Source, names: list[Text], indent: str) -> list[str]:
     lines = []
     first = program.inputs
+    units: dict[Any, str] = {}
     for k, (row, args) in enumerate(zip(program.rows, program.args, strict=True)):
         operands = [names[a] if type(a) is int else a for a in args]
         text = row.on(m)(*operands)
+        if row.name == "fraction" and type(norm := args[1]) is int and norm >= first:
+            vector = program.args[norm - first]
+            if program.rows[norm - first].name == "norm" and args[0] in vector:
+                if norm not in units:  # as the sweep has it, which knows what to do where the norm is out of range
+                    units[norm] = f"u{norm}"
+                    m.used["unit_vector"] = floats.unit_vector
+                    xs = _tuple([names[a] if type(a) is int else a for a in vector])
+                    lines.append(f"{indent}{units[norm]} = unit_vector({xs}, {names[norm]})")
+                text = Text(f"{units[norm]}[{vector.index(args[0])}]")
         if text[0] == "(" and text[-1] == ")":
             text = text[1:-1]
         lines.append(f"{indent}{names[first + k]} = {text}")
