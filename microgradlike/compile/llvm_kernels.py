@@ -232,9 +232,13 @@ def _reduction(
 
     def again(row: str, doubtful: str, x: str, first: int = 0) -> str:
         """x, and in doubt what the eager engine's function makes of the operands from number `first`."""
-        where = f.at(table, str(first)) if table else "null"
-        start = base if table else f.at(base, f.times(stride, str(first)))
-        return f.again(row, doubtful, lanes, x, start, where, stride, f.plus(k, str(-first)))
+
+        def operands() -> tuple[str, str, str, str]:
+            where = f.at(table, str(first)) if table else "null"
+            start = base if table else f.at(base, f.times(stride, str(first)))
+            return start, where, stride, f.plus(k, str(-first))
+
+        return f.again(row, doubtful, lanes, x, operands)
 
     if name == "sum":
         j = f.begin("1", k, 1, [(t, at("0"))])

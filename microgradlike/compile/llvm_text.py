@@ -172,10 +172,11 @@ class Function:
         self.block = f"done{n}"
         return self.new(f"phi {kind(lanes)} [ {x}, %{before} ], [ {found}, %{inside} ]")
 
-    def again(self, name: str, test: str, lanes: int, x: str, base: str, table: str, stride: str, k: str) -> str:
+    def again(self, name: str, test: str, lanes: int, x: str, operands: Callable[[], tuple[str, str, str, str]]) -> str:
         """x, and in the lanes of the test what the eager engine's function finds.
 
-        Operand j of a lane is number (table[j] or, if the table is null, j·stride) + lane after `base`.
+        `operands()` says where they are, as (base, table, stride, count): operand j of a lane is number
+        (table[j] or, if the table is null, j·stride) + lane after the base.
         """
         self.declared.add(f"declare void @microgradlike.{name}(ptr, ptr, i64, i64, i64, ptr)")
         self.count += 1
@@ -187,6 +188,7 @@ class Function:
             if lanes > 1:
                 bits = self.new(f"bitcast <{lanes} x i1> {test} to i{lanes}")
             bits = self.new(f"zext i{lanes} {bits} to i64")
+            base, table, stride, k = operands()
             self.do(
                 f"call void @microgradlike.{name}(ptr {base}, ptr {table}, i64 {stride}, i64 {k}, i64 {bits},"
                 f" ptr {result})"
@@ -348,7 +350,7 @@ class Function:
             few = self.operation("multiply", lanes, y, self.constant(2.0**-44, lanes))
             few = self._maximum(lanes, few, self.constant(1e-280, lanes))  # where _exp_pair has nothing to say
             few = self.test("olt", lanes, self.operation("abs", lanes, found), few)
-            return self.again("sigmoid_minus", few, lanes, found, *self._operands(lanes, x, y))
+            return self.again("sigmoid_minus", few, lanes, found, self._operands(lanes, x, y))
 
         return self.only_where(near, lanes, result, better)
 
@@ -365,7 +367,7 @@ class Function:
         found = self.operation("add", lanes, self._select(right, lanes, zero, lost), more)
         outside = self.test("ogt", lanes, self.operation("abs", lanes, self.operation("subtract", lanes, y,
                             self.constant(0.5, lanes))), self.constant(0.5, lanes))  # fmt: skip
-        return self.again("binary_cross_entropy_with_logits", outside, lanes, found, *self._operands(lanes, x, y))
+        return self.again("binary_cross_entropy_with_logits", outside, lanes, found, self._operands(lanes, x, y))
 
     def _exact_dot(self, lanes: int, *xs: str) -> str:
         """x₁y₁ + … + xₙyₙ with what products and sums lose (Ogita, Rump & Oishi 2005); the eager engine's where that
@@ -385,7 +387,7 @@ class Function:
         bit = "i1" if lanes == 1 else f"<{lanes} x i1>"
         doubtful = self.test("ult", lanes, self.operation("abs", lanes, found), least)
         doubtful = self.new(f"or {bit} {doubtful}, {self.test('olt', lanes, size, tiny)}")
-        return self.again("dot", doubtful, lanes, found, *self._operands(lanes, *xs))
+        return self.again("dot", doubtful, lanes, found, self._operands(lanes, *xs))
 
     def _logaddexp(self, lanes: int, x: str, y: str) -> str:
         """max + ln(1 + exp(min − max)), and the eager engine's where that cancels."""
@@ -396,21 +398,25 @@ class Function:
         found = self.operation("add", lanes, top, more)
         doubtful = self.test("olt", lanes, self.operation("abs", lanes, found),
                               self.operation("multiply", lanes, self.constant(0.5, lanes), more))  # fmt: skip
-        return self.again("logaddexp", doubtful, lanes, found, *self._operands(lanes, x, y))
+        return self.again("logaddexp", doubtful, lanes, found, self._operands(lanes, x, y))
 
-    def _operands(self, lanes: int, *xs: str) -> tuple[str, str, str, str]:
-        """Registers in memory, as the last arguments of `again`."""
+    def _operands(self, lanes: int, *xs: str) -> Callable[[], tuple[str, str, str, str]]:
+        """Registers, put into memory for `again` where it needs them."""
         self.count += 1
         memory = f"%operands{self.count}"
         self.memory.append(f"  {memory} = alloca [{len(xs) * lanes} x double], align 64")
-        for k, x in enumerate(xs):
-            self.store(x, self.at(memory, str(k * lanes)), lanes)
-        return memory, "null", str(lanes), str(len(xs))
+
+        def stored() -> tuple[str, str, str, str]:
+            for k, x in enumerate(xs):
+                self.store(x, self.at(memory, str(k * lanes)), lanes)
+            return memory, "null", str(lanes), str(len(xs))
+
+        return stored
 
     def _exp_pair(self, lanes: int, x: str, x2: str) -> Two:
         """exp(x + x2) for x ≤ 0 as a float, and what is missing: together to about 2⁻¹⁰⁰ of it. 0 below 10⁻²⁹⁰.
 
-        x = k·ln 2 + r, and eʳ by its series: from r⁷/7! in single registers, the larger terms in pairs.
+        x = k·ln 2 + r, and eʳ by its series: from r¹⁵/15! in single registers, the larger terms in pairs.
         """
         mul = partial(self.operation, "multiply", lanes)
         y = self._select(self.test("olt", lanes, x, self.constant(-700.0, lanes)), lanes,
