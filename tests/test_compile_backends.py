@@ -321,6 +321,8 @@ def test_losses_and_sums_at_the_ends_of_the_range(backend):
         lambda x: mg.mean(x),
         lambda x: mg.dot(x[:2], [0.5, 0.75]),
         lambda x: mg.gradients(mg.losses.mean_squared_error(x, [-1e308, 0.0, 0.0, 0.0]), x)[0],
+        lambda x: mg.losses.mean_squared_error([1e-154 * y for y in x], [4e153, -2e154, 1e154, 0.0]),
+        lambda x: mg.losses.half_squared_error(x[2] * 0.0, 1.6e154),
         lambda x: mg.gradients(mg.norm(x), x)[1],
         lambda x: mg.gradients(mg.norm(x), x)[2],
     ):
@@ -356,6 +358,24 @@ def test_what_is_raised_beneath_an_array_operation_comes_up(backend, monkeypatch
         step.map(near)
     monkeypatch.undo()
     assert step.map(near).tolist() == expected
+
+
+def test_native_code_calls_again_where_a_signal_ended_the_call():
+    """Before the first line of the function, where nothing can be caught: native code sees that by result[0]."""
+    pytest.importorskip("llvmlite", reason="only native code calls back")
+    from ctypes import c_double
+
+    from microgradlike.compile import llvm_engine
+
+    function = llvm_engine._again("sum")
+    for before in (1.0, 2.0):
+        result = (c_double * 2)(before, math.nan)
+        function((c_double * 3)(1.0, 2.0, 4.0), None, 1, 3, 1, result)
+        assert [*result] == [0.0, 7.0]
+        if before == 2.0:
+            with pytest.raises(KeyboardInterrupt):
+                llvm_engine._raise(None, None, None)
+        llvm_engine._raise(None, None, None)
 
 
 @pytest.mark.parametrize("backend", ARRAYS)

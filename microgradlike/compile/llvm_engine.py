@@ -183,13 +183,17 @@ def _again(name: str) -> Any:
 
     def again(base: Any, table: Any, stride: int, k: int, lanes: int, result: Any) -> None:
         try:
+            if result[0] == 2.0:  # the last call ended before this line: only a signal can do that
+                _raised.error = KeyboardInterrupt()
             exact, lane = getattr(floats, name), 0
             while lanes >> lane:
                 if lanes >> lane & 1:
-                    result[lane] = exact(*[base[(table[j] if table else j * stride) + lane] for j in range(k)])
+                    result[lane + 1] = exact(*[base[(table[j] if table else j * stride) + lane] for j in range(k)])
                 lane += 1
+            result[0] = 0.0
         except BaseException as error:  # native code cannot pass it on
             _raised.error = error
+            result[0] = 0.0
 
     return _AGAIN(again)
 

@@ -180,8 +180,8 @@ class Function:
         """
         self.declared.add(f"declare void @microgradlike.{name}(ptr, ptr, i64, i64, i64, ptr)")
         self.count += 1
-        result = f"%again{self.count}"
-        self.memory.append(f"  {result} = alloca {kind(lanes)}, align 64")
+        n, result = self.count, f"%again{self.count}"
+        self.memory.append(f"  {result} = alloca [{lanes + 1} x double], align 64")
 
         def call() -> str:
             bits = test
@@ -189,11 +189,20 @@ class Function:
                 bits = self.new(f"bitcast <{lanes} x i1> {test} to i{lanes}")
             bits = self.new(f"zext i{lanes} {bits} to i64")
             base, table, stride, k = operands()
+            # The first number is 1 before the call and 0 after it; if not, the call was interrupted, and comes again.
+            self.store(self.constant(1.0, 1), result)
+            self.do(f"br label %call{n}")
+            self.lines.append(f"call{n}:")
             self.do(
                 f"call void @microgradlike.{name}(ptr {base}, ptr {table}, i64 {stride}, i64 {k}, i64 {bits},"
                 f" ptr {result})"
             )
-            return self.load(result, lanes)
+            done = self.test("oeq", 1, self.load(result), self.constant(0.0, 1))
+            self.store(self.constant(2.0, 1), result)
+            self.do(f"br i1 {done}, label %called{n}, label %call{n}")
+            self.lines.append(f"called{n}:")
+            self.block = f"called{n}"
+            return self.load(self.at(result, "1"), lanes)
 
         return self.only_where(test, lanes, x, call)
 

@@ -190,6 +190,17 @@ def _over_square(m: Any, x: Any, y: Any) -> Any:
     return m.step(TABLE["over_square"], (x, y))
 
 
+def _half_squared_error(m: Any, p: Any, t: Any) -> Any:
+    d = p - t
+    return 0.5 * d * d  # not ½·d²: the square may overflow
+
+
+def _mean_squared_error(m: Any, *xs: Any) -> Any:
+    n = len(xs) // 2
+    differences = [p - t for p, t in zip(xs[:n], xs[n:], strict=True)]
+    return m.sum(*[1.0 / n * d * d for d in differences])
+
+
 def _difference_over(m: Any, x: Any, y: Any, n: Any) -> Any:
     """Where the difference overflows, of halves."""
     d = x - y
@@ -212,6 +223,8 @@ def _cbrt_slope(m: Any, x: Any) -> Any:
 LOWERED: Lowering = {
     "over_square": _over_square,
     "difference_over": _difference_over,
+    "half_squared_error": _half_squared_error,
+    "mean_squared_error": _mean_squared_error,
     "lorentzian": _lorentzian,
     "cbrt_slope": _cbrt_slope,
     "pow": _pow,
