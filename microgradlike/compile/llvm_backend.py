@@ -19,7 +19,8 @@ from ..program import Program
 from .inputs import Rows
 from .llvm_chains import Member, chains
 from .llvm_engine import engine, prototypes
-from .llvm_text import LANES, REGISTERS
+from .llvm_operations import REGISTERS
+from .llvm_text import LANES
 from .numpy_backend import NumpyRunner, Tile, _calls, _outputs, _sums_of, any_nan
 from .recording import uncollected
 from .vectorise import BODY, POST, PRE, REDUCE, Instruction, Operand, Plan, U, V

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .llvm_text import REGISTERS
+from .llvm_operations import REGISTERS
 from .vectorise import BODY, Instruction, Operand, Plan, U, V
 
 __all__ = ["Member", "chains"]

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .llvm_text import LANES, Function, kind
+from .llvm_operations import Function
+from .llvm_text import LANES, kind
 
 __all__ = ["DRIVER", "kernel"]
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from ..program import Program, Slot, Tape, pruned
 from .llvm_kernels import ARGUMENTS
-from .llvm_text import LANES, REGISTERS, Function, kind
+from .llvm_operations import REGISTERS, Function
+from .llvm_text import LANES, kind
 
 __all__ = ["rule_program", "update_text"]
 
