@@ -23,7 +23,7 @@ from .judges import (
     carefully_by_mpmath,
     values_by_mpmath,
 )
-from .rounding import own_error, rounding_bounds
+from .rounding import own_error, rounding_bounds, sweep_bounds
 from .subject import Subject
 
 JUDGES = ("mpmath", "complex", "differences")
@@ -298,8 +298,9 @@ class _Check:
         for k in range(len(recording.outputs)):
             if not self._strays(recording, k, directions[0]):
                 continue
-            gs = cotangents([recording.outputs[k]], [1.0], recording.inputs)
-            bounds = _gradient_bounds(gradients(recording.outputs[k], recording.inputs), recording.inputs)
+            y = recording.outputs[k]
+            gs = cotangents([y], [1.0], recording.inputs)
+            bounds = _gradient_bounds(y, gradients(y, recording.inputs), recording.inputs)
             if self._agrees(k, gs, bounds, directions[0]):
                 continue  # another branch just beside the point, which joins smoothly
             to_blame = [
@@ -481,11 +482,12 @@ def _computed(
     if mode == "forward":
         along = {x: d for x, d in zip(inputs, direction, strict=True) if d}
         tangent: Any = _push(y, dict(along))
+        lost = math.fsum(b * abs(d) for b, d in zip(sweep_bounds(y, inputs), direction, strict=True) if d)
         if not isinstance(tangent, Value):
-            return float(tangent), own_error(float(tangent))
-        return tangent.data, rounding_bounds(topological_order(tangent), inputs, True)[tangent]
+            return float(tangent), own_error(float(tangent)) + lost
+        return tangent.data, rounding_bounds(topological_order(tangent), inputs, True)[tangent] + lost
     swept = cotangents([y], [1.0], inputs)
-    bounds = _gradient_bounds(derivatives, inputs)
+    bounds = _gradient_bounds(y, derivatives, inputs)
     for g, derivative in zip(swept, derivatives, strict=True):
         if g != derivative.data and not (g != g and derivative.data != derivative.data):
             # The sweep over floats and the graph of the gradient interpret the same rules: both are checked.
@@ -497,9 +499,9 @@ def _computed(
     return got, math.fsum(b * abs(d) for _, b, d in pairs) + (math.ulp(got) * 4 if len(pairs) > 1 else 0.0)
 
 
-def _gradient_bounds(derivatives: list[Value], inputs: list[Value]) -> list[float]:
+def _gradient_bounds(y: Value, derivatives: list[Value], inputs: list[Value]) -> list[float]:
     bounds = rounding_bounds(topological_order(derivatives), inputs, True)
-    return [bounds[g] for g in derivatives]
+    return [bounds[g] + lost for g, lost in zip(derivatives, sweep_bounds(y, inputs), strict=True)]
 
 
 def _differences(recording: Recording, direction: Sequence[float], k: int, factor: float = 1.0) -> Verdict | None:

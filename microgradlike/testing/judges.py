@@ -161,6 +161,7 @@ def by_complex_step(recording: Recording, direction: Direction) -> list[Verdict 
         spread = max(abs(complex(run[k]).imag - imaginary) for run in noisy)
         derivative = imaginary / h
         error = (8.0 * spread / h if spread == spread else math.inf) + 4.0 * math.ulp(derivative)
+        error += 2.0**-160 * (1.0 + abs(z)) / min(scale, 1.0)  # a third derivative times h²
         verdicts.append(Verdict(derivative, derivative, error, "complex step") if math.isfinite(error) else None)
     return verdicts
 

@@ -13,12 +13,14 @@ from functools import partial
 from typing import Any
 
 from .. import floats
-from ..engine import Value, values
+from ..engine import Value, topological_order, values
 from ..ops import Op
 
 ULPS = 4.0  # of a row: 2 promised, and the rounding of the constants in its formula
 
 _JUMPS = {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"}
+_ADDITIONS = {"add", "subtract", "sum", "mean"}
+_PRODUCTS = {"multiply", "divide", "dot"}
 _STEPS = {"floor", "ceil", "round", "trunc", "sign"}
 
 
@@ -54,6 +56,31 @@ def rounding_bounds(
     return bounds
 
 
+def sweep_bounds(y: Value, inputs: Sequence[Value]) -> list[float]:
+    """A bound on what a sweep of either direction loses on the way through linear steps, for each input.
+
+    There its numbers are constants, which no graph of the derivatives shows. Every path from an input to y may lose
+    a unit in the last place of its product at each of its steps, and where it meets others.
+    """
+    size, lost = {y: 1.0}, {y: 0.0}
+    for v in reversed(topological_order(y)):
+        if v.op is None or v not in size:
+            continue
+        x = [a if type(a) is float else a.data for a in v.args]
+        moving = sum(type(a) is not float for a in v.args)
+        linear = v.op.name in _ADDITIONS or (v.op.name in _PRODUCTS and moving == 1)
+        for a, d in zip(v.args, v.op.cotangents(floats, 1.0, v.data, *x), strict=True):
+            if type(a) is float or d is None or not math.isfinite(d * size[v]):
+                continue
+            part = abs(d) * size[v]
+            before = size.get(a, 0.0)
+            size[a] = before + part
+            lost[a] = lost.get(a, 0.0) + abs(d) * lost[v] + (math.ulp(part) if linear else 0.0)
+            if before:
+                lost[a] += math.ulp(size[a])
+    return [lost.get(x, 0.0) for x in inputs]
+
+
 def own_error(x: float) -> float:
     """What a number that was computed may be off by; whole numbers and simple fractions are taken for exact."""
     return ULPS * math.ulp(x) if math.isfinite(x) and not (x * 2.0**20).is_integer() else 0.0
@@ -84,8 +111,6 @@ def _own(row: Op, z: float, x: list[float]) -> float:
     if row.formula is None or not isinstance(getattr(floats, row.name, partial(row.formula)), partial):
         return ULPS * math.ulp(z)
     # A user's row computes by its formula, whose own rounding errors count.
-    from ..engine import topological_order
-
     leaves = [Value(number) for number in x]
     result: Any = row.formula(values, *leaves)
     if not isinstance(result, Value) or result.op is row:

@@ -18,7 +18,8 @@ class Subject:
     def __init__(self, f: Callable[..., Any], inputs: tuple[Any, ...], name: str) -> None:
         self.f, self.name = f, name
         leaves, self.build = flatten(inputs)
-        self.names = list(_leaf_names(f, inputs))
+        self.arguments = _argument_names(f, len(inputs))
+        self.names = [name for tree, label in zip(inputs, self.arguments, strict=True) for name in _names(tree, label)]
         self.numbers = []
         self.labels = []
         for label, x in zip(self.names, leaves, strict=True):
@@ -45,7 +46,6 @@ class Subject:
         inputs = [Value(x, label) for x, label in zip(numbers, self.labels, strict=True)]
         arguments = self.build(list(inputs))
         results, _ = flatten(self.f(*arguments))
-        after, _ = flatten(arguments)
         for label, x, before in zip(self.names, inputs, numbers, strict=True):
             if x.data != before:
                 raise ValueError(
@@ -53,8 +53,13 @@ class Subject:
                 )
             if x.grad != 0.0:
                 raise ValueError(f"f changes its inputs: it leaves grad {x.grad!r} in {label} (it calls backward())")
-        if len(after) != len(inputs) or any(x is not y for x, y in zip(after, inputs, strict=True)):
-            raise ValueError("f changes its inputs: a list or dict among them holds something else after the call")
+        for name, argument, before in zip(self.arguments, arguments, self.build(list(inputs)), strict=True):
+            found, expected = flatten(argument)[0], flatten(before)[0]
+            if len(found) != len(expected) or any(x is not y for x, y in zip(found, expected, strict=True)):
+                raise ValueError(
+                    f"f changes its inputs: {name} holds something else after the call, {found!r:.80} instead of "
+                    f"{expected!r:.80}; let f work on a copy"
+                )
         return inputs, results
 
     def recorded(self) -> Recording:
@@ -66,8 +71,9 @@ class Subject:
                 f"f returns no Value but {kinds}: its computation is not recorded. It must compute with the Values "
                 "it is given (mg.exp(x), not math.exp(x.data)) and return the result itself, not its data"
             )
+        first = _signature(inputs, outputs)  # before the second call, which may change what both have captured
         again = self.call(self.numbers)
-        first, second = _signature(inputs, outputs), _signature(again[0], [y for y in again[1] if isinstance(y, Value)])
+        second = _signature(again[0], [y for y in again[1] if isinstance(y, Value)])
         if first != second:
             difference = next(((a, b) for a, b in zip(first, second, strict=False) if a != b), ("more", "fewer steps"))
             raise ValueError(
@@ -108,15 +114,14 @@ def _signature(inputs: list[Value], outputs: list[Value]) -> list[str]:
     return [*steps, *(index[y] for y in outputs)]
 
 
-def _leaf_names(f: Any, inputs: tuple[Any, ...]) -> Iterator[str]:
+def _argument_names(f: Any, count: int) -> list[str]:
     try:
         parameters = list(inspect.signature(f).parameters.values())
     except (TypeError, ValueError):
         parameters = []
     plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     names = [p.name for p in parameters if p.kind in plain]
-    for k, tree in enumerate(inputs):
-        yield from _names(tree, names[k] if k < len(names) else f"x{k}")
+    return (names + [f"x{k}" for k in range(len(names), count)])[:count]
 
 
 def _names(tree: Any, name: str) -> Iterator[str]:
