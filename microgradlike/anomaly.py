@@ -6,7 +6,7 @@ import linecache
 import os
 import sys
 from contextlib import AbstractContextManager
-from math import floor, isfinite
+from math import copysign, floor, isfinite
 from typing import Any, NamedTuple
 
 from . import floats
@@ -189,6 +189,10 @@ def _already_bad(v: Value) -> str:
     if first.op is None:
         name = _label(first)
         return f"The leaf {_data(first) if name is None else f'{name} = {_data(first)}'} is not finite to begin with."
+    constant = next((x for x in first.args if type(x) is float and not isfinite(x)), None)
+    if constant is not None:  # a mask of −inf, say
+        cure = "" if constant != constant else f": write a large number instead, {copysign(1e9, constant):g} say"
+        return f"The constant {constant!r} in {_written(first)} is not finite to begin with{cure}."
     if first is v:
         return _forward_trap(v)
     return f"Before that, {_written(first)} is {_data(first)}: {_forward_trap(first)}"
@@ -233,6 +237,8 @@ def _forward_trap(v: Value) -> str:
         return f"Outside the domain of {name}: {row.doc}"
     if name in ("atanh", "tan"):
         return f"A pole of {name}: keep the argument away from {first!r}."
+    if row.pullback is None and not any(abs(operand) > 1e15 for operand in x):
+        return f"A pole of {name}, or an overflow within it: keep the arguments away from there."
     return "Overflow: the result is larger than 1.8e308; scale the operands, or work with logarithms."
 
 

@@ -257,3 +257,35 @@ def test_in_a_notebook_the_line_is_that_of_a_cell(monkeypatch):
         exec(code, {"mg": mg})
     with mg.detect_anomaly(), pytest.raises(mg.AnomalyError, match=r'made at: File ".*test_anomaly.py", line \d+, in '):
         mg.log(mg.Value(0.0))
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda x: x + -math.inf, "The constant -inf in add(x = 1.0, -inf) is not finite to begin with: write a large"),
+        (lambda x: mg.where(mg.greater(x, 0.0), -math.inf, x), "large number instead, -1e+09 say"),
+        (lambda x: mg.exp((x - x) * math.inf), "0·inf is nan. The constant inf"),
+        (lambda x: x * math.nan, "The constant nan in multiply(x = 1.0, nan) is not finite to begin with."),
+    ],
+)
+def test_a_constant_that_is_not_finite(function, words):
+    """A mask of -inf, say: nothing before it is to blame."""
+    with pytest.raises(mg.AnomalyError) as info, mg.detect_anomaly():
+        function(Value(1.0, label="x"))
+    assert words in str(info.value)
+    x = Value(1.0, label="x")
+    y = function(x)  # outside, so that it is found by the sweep
+    with pytest.raises(mg.AnomalyError) as info, mg.detect_anomaly():
+        y.backward()
+    assert "not finite" in str(info.value) or "derivative" in str(info.value)
+
+
+def test_the_pole_of_a_users_primitive_is_no_overflow():
+    inverse = mg.primitive(
+        "inverse_of_test", lambda m, g, z, x: -(g * m.square(z)), formula=lambda m, x: m.reciprocal(x), doc="1/x"
+    )
+    try:
+        with pytest.raises(mg.AnomalyError, match="A pole of inverse_of_test"), mg.detect_anomaly():
+            inverse(Value(0.0))
+    finally:
+        TABLE.pop("inverse_of_test")
