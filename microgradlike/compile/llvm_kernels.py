@@ -250,9 +250,8 @@ def _reduction(
     zero, one = f.constant(0.0, lanes), f.constant(1.0, lanes)
     if name == "prod":
         return _product_in_range(f, k, at, lanes)
-    if name == "settled_logsumexp":  # the first operand; logsumexp of all beyond the second where that cancels
-        half = f.operation("multiply", lanes, f.constant(0.5, lanes), at("1"))
-        return again("logsumexp", f.test("olt", lanes, f.operation("abs", lanes, at("0")), half), at("0"), 2)
+    if name == "settled_logsumexp":
+        return _near_zero(f, k, at, lanes, again)
     if name == "exact_sum":
         j = f.begin("0", k, 1, [(t, zero), (t, zero), (t, zero)])
         total, lost, size = j.carried
@@ -280,6 +279,26 @@ def _reduction(
     lost = f.operation("subtract", lanes, f.operation("subtract", lanes, more, total), kept)
     f.end(j, [more, lost, f.operation("add", lanes, seen, first)])
     return j.carried[0]
+
+
+def _near_zero(f: Function, k: str, at: Callable[[str], str], lanes: int, again: Callable[..., str]) -> str:
+    """The first operand; where it is small beside the second, of the others: with pairs, and last by the engine."""
+    t, zero = kind(lanes), f.constant(0.0, lanes)
+    found, log_total, top = at("0"), at("1"), at("2")
+
+    def small(x: str, share: float) -> str:
+        least = f.operation("multiply", lanes, f.constant(share, lanes), log_total)
+        return f.test("olt", lanes, f.operation("abs", lanes, x), least)
+
+    def better() -> str:
+        j = f.begin("3", k, 1, [(t, zero), (t, zero)])
+        e, e2 = f.weight_pair(lanes, at(j.counter), top)
+        s, lost = f.sum_of_two(lanes, j.carried[0], e)
+        s, s2 = f.end(j, [s, f.operation("add", lanes, j.carried[1], f.operation("add", lanes, e2, lost))])
+        x = f.log_near_zero(lanes, top, log_total, s, s2)
+        return again("logsumexp", small(x, 2.0**-44), x, 3)
+
+    return f.only_where(small(found, 0.5), lanes, found, better)
 
 
 def _product_in_range(f: Function, k: str, at: Callable[[str], str], lanes: int) -> str:

@@ -133,7 +133,7 @@ class Function(Writer):
 
     def _weight_tail(self, lanes: int, x: str, top: str, w: str) -> str:
         """What exp(x − top) has beyond its float; far below the others it does not count."""
-        e, tail = self._exp_pair(lanes, *self.sum_of_two(lanes, x, self.operation("negative", lanes, top)))
+        e, tail = self.weight_pair(lanes, x, top)
         found = self.operation("add", lanes, self.operation("subtract", lanes, e, w), tail)
         counts = self.test("ogt", lanes, w, self.constant(1e-290, lanes))
         return self.select(counts, lanes, found, self.constant(0.0, lanes))
@@ -223,9 +223,33 @@ class Function(Writer):
         alike = self.test("oeq", lanes, x, y)  # infinite, too
         more = self.select(alike, lanes, self.constant(math.log(2.0), lanes), more)
         found = self.operation("add", lanes, top, more)
-        doubtful = self.test("olt", lanes, self.operation("abs", lanes, found),
-                              self.operation("multiply", lanes, self.constant(0.5, lanes), more))  # fmt: skip
-        return self.again("logaddexp", doubtful, lanes, found, self.in_memory(lanes, x, y))
+
+        def small(x: str, share: float) -> str:
+            least = self.operation("multiply", lanes, self.constant(share, lanes), more)
+            return self.test("olt", lanes, self.operation("abs", lanes, x), least)
+
+        def better() -> str:
+            e, e2 = self.weight_pair(lanes, self._minimum(lanes, x, y), top)
+            s, lost = self.sum_of_two(lanes, self.constant(1.0, lanes), e)
+            near = self.log_near_zero(lanes, top, more, s, self.operation("add", lanes, e2, lost))
+            return self.again("logaddexp", small(near, 2.0**-44), lanes, near, self.in_memory(lanes, x, y))
+
+        return self.only_where(small(found, 0.5), lanes, found, better)
+
+    def log_near_zero(self, lanes: int, top: str, log_total: str, s: str, s2: str) -> str:
+        """top + ln(s + s2), which cancel: a Newton step from log_total."""
+        v, v2 = self._exp_pair(lanes, self.operation("negative", lanes, log_total), self.constant(0.0, lanes))
+        p, e = self._product_of_two(lanes, s, v)
+        e = self.fused(lanes, s, v2, self.fused(lanes, s2, v, e))
+        off = self.operation("add", lanes, self.operation("subtract", lanes, p, self.constant(1.0, lanes)), e)
+        r, lost = self.sum_of_two(lanes, top, log_total)
+        return self.operation("add", lanes, r, self.operation("add", lanes, lost, off))
+
+    def weight_pair(self, lanes: int, x: str, top: str) -> Two:
+        """exp(x − top) as a float, and what is missing."""
+        d, lost = self.sum_of_two(lanes, x, self.operation("negative", lanes, top))
+        counts = self.test("ogt", lanes, d, self.constant(-746.0, lanes))
+        return self._exp_pair(lanes, d, self.select(counts, lanes, lost, self.constant(0.0, lanes)))
 
     def _exp_pair(self, lanes: int, x: str, x2: str) -> Two:
         """exp(x + x2) for x ≤ 0 as a float, and what is missing: together to about 2⁻¹⁰⁰ of it. 0 below 10⁻²⁹⁰.

@@ -26,7 +26,7 @@ SHARE_MINUS = Op("share_minus", (None,) * 7, doc="w·t/(1 + r) − y, from w, r,
 SETTLED = Op(
     "settled_logsumexp",
     pullback=lambda m, g, z, *xs: [None for _ in xs],
-    doc="Of max + ln Σ, ln Σ, x …, where Σ = Σ exp(x − max): the first, or logsumexp(x) where that cancels.",
+    doc="Of top + ln Σ, ln Σ, top, x …, where Σ = Σ exp(x − top): the first, or logsumexp(x) where that cancels.",
 )
 
 TINY, LEAST = 2.2250738585072014e-308, 5e-324  # the smallest normal float, and the smallest of all
@@ -60,7 +60,7 @@ def _logsumexp(m: Any, *xs: Any) -> Any:
 def _settled_logsumexp(m: Any, *xs: Any) -> Any:
     top = _top(m, xs)
     log_total = m.log1p(_rest(m, xs))
-    return m.where(m.equal(top - top, 0.0), m.step(SETTLED, (top + log_total, log_total, *xs)), top)
+    return m.where(m.equal(top - top, 0.0), m.step(SETTLED, (top + log_total, log_total, top, *xs)), top)
 
 
 def _log_softmax(m: Any, k: Any, *xs: Any) -> Any:

@@ -248,13 +248,28 @@ def _exact_dot(out: Any, *xs: Any) -> None:
         out[doubtful] = s
 
 
+def _near_zero(top: Any, log_total: Any, terms: Any) -> Any:
+    """top + ln Σ exp(x − top), which cancel: a Newton step from log_total, with pairs. One for each row."""
+    w, w2 = _exp_pair(*_difference(terms, top[:, None]))
+    s, s2 = _sum_of_two(*_parts(w))
+    s2 = s2 + np.add.reduce(w2, 1)
+    v, v2 = _exp_pair(-log_total, 0.0)
+    p, e = _product(s, v)
+    r, lost = _sum_of_two(top, log_total)
+    return r + (lost + ((p - 1.0) + (e + (s * v2 + s2 * v))))
+
+
 def _settled_logsumexp(out: Any, x: Any) -> None:
-    """The first operand; logsumexp of all beyond the second where that cancels."""
+    """The first operand; where it is small beside the second, of the others: with pairs, and last by floats.py."""
     out[...] = x[:, 0]
     doubtful = np.abs(out) < 0.5 * x[:, 1]
     if doubtful.any():
-        operands = np.moveaxis(np.broadcast_to(x, (*x.shape[:2], *out.shape[1:])), 1, -1)[doubtful][:, 2:].tolist()
-        out[doubtful] = [floats.logsumexp(*row) for row in operands]
+        chosen = np.moveaxis(np.broadcast_to(x, (*x.shape[:2], *out.shape[1:])), 1, -1)[doubtful]
+        log_total, top, terms = chosen[:, 1], chosen[:, 2], chosen[:, 3:]
+        found = _near_zero(top, log_total, terms)
+        few = np.abs(found) < 2.0**-22 * log_total
+        found[few] = [floats.logsumexp(*row) for row in terms[few].tolist()]
+        out[doubtful] = found
 
 
 def _rest(out: Any, w: Any) -> None:
@@ -401,10 +416,16 @@ def _pow_slope(m: Any, x: Any, y: Any) -> Any:
 
 def _logaddexp(m: Any, x: Any, y: Any) -> Any:
     """max + ln(1 + w), w with what the difference of x and y loses: it counts where max is near 0."""
-    top = np.maximum(x, y)
+    top, low = np.maximum(x, y), np.minimum(x, y)
     w = np.empty(np.shape(top))
-    _weight(w, np.minimum(x, y), top)
-    return top + np.log1p(w)
+    _weight(w, low, top)
+    more = np.log1p(w)
+    result = np.asarray(top + more)
+    near = np.abs(result) < 0.5 * more
+    if near.any():
+        top, low = (np.broadcast_to(each, result.shape)[near] for each in (top, low))
+        result[near] = _near_zero(top, more[near], np.stack([top, low], 1))
+    return result
 
 
 def _gelu_tanh(m: Any, x: Any) -> Any:
@@ -434,7 +455,7 @@ ELEMENTWISE |= {
         ("mish_slope", lambda r, x: np.abs(r) > 0.26), ("gelu_slope", lambda r, x: np.abs(r) > 0.2),
         ("gelu_tanh_slope", lambda r, x: (np.abs(r) > 0.27) & (np.abs(x) < 2.0)),
         ("celu", lambda r, x, alpha: _moderate(alpha) & ((x > 0.0) | (x / alpha < 2.0))),
-        ("logaddexp", lambda r, x, y: np.abs(r - np.maximum(x, y)) < 2.0 * np.abs(r), _logaddexp),
+        ("logaddexp", lambda r, x, y: np.abs(r) > 2.0**-22 * np.abs(r - np.maximum(x, y)), _logaddexp),
         ("binary_cross_entropy", lambda r, p, y: (p > 0.0) & (p < 1.0) & (y >= 0.0) & (y <= 1.0)),
         ("binary_cross_entropy_with_logits", lambda r, x, y: (y >= 0.0) & (y <= 1.0)),
         ("pow_slope", lambda r, x, y: _moderate(x, y) & (np.abs(y) < 64.0) & (x > 0.0), _pow_slope),
