@@ -35,7 +35,11 @@ def sweep(order, node):
     """What every node sends to each operand, as the engine's sweep has it."""
     x = [each.data if isinstance(each, Value) else each for each in node.args]
     local = node.op.cotangents(floats, 1.0, node.data, *x)
-    sent = node.op.cotangents(floats, node.grad, node.data, *x) if node.grad else [None if c is None else 0.0 for c in local]
+    sent = (
+        node.op.cotangents(floats, node.grad, node.data, *x)
+        if node.grad
+        else [None if c is None else 0.0 for c in local]
+    )
     return local, sent
 
 
