@@ -15,12 +15,12 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
-from .anomaly import AnomalyError, detect_anomaly
-from .engine import GraphError, Value, compiled, no_grad, topological_order
-from .functions import function as _function
-from .functions import primitive
+from .graph.anomaly import AnomalyError, detect_anomaly
+from .graph.engine import GraphError, Value, compiled, no_grad, topological_order
+from .graph.functions import function as _function
+from .graph.functions import primitive
+from .graph.transforms import grad, gradients, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .ops import TABLE
-from .transforms import grad, gradients, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
 if TYPE_CHECKING:  # for type checkers only: what __getattr__ brings later (draw and compile are functions)
     from . import datasets as datasets
@@ -34,7 +34,7 @@ if TYPE_CHECKING:  # for type checkers only: what __getattr__ brings later (draw
     from .compile import compile
     from .draw import Drawing as Drawing
     from .draw import draw, label, rich_values, step_through
-    from .explain import explain
+    from .graph.explain import explain
     from .saving import load
 
     class _Operation(Protocol):
@@ -53,7 +53,7 @@ __version__ = "0.1.0"
 _LATER = {
     "draw": "draw", "label": "draw", "step_through": "draw", "rich_values": "draw", "Drawing": "draw",
     "compile": "compile",
-    "explain": "explain",
+    "explain": "graph.explain",
     "load": "saving",
 }  # fmt: skip
 _MODULES = ("datasets", "losses", "models", "nn", "ops", "optim", "plots", "testing")

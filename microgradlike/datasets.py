@@ -16,8 +16,8 @@ from collections.abc import Iterable, Sequence
 from importlib import resources
 from typing import Any
 
-from .checks import flag, integer, real
-from .rows import Rows, as_lists, check_lengths, is_array, like, read_column, read_rows, take
+from .arguments.checks import flag, integer, real
+from .arguments.rows import Rows, as_lists, check_lengths, is_array, like, read_column, read_rows, take
 
 __all__ = [
     "Data", "Standardizer", "breast_cancer", "digits", "flatten_image", "iris", "train_test_split", "two_moons",
@@ -270,7 +270,7 @@ def _shape(nested: Any) -> list[int]:
 
 def _flatten(nested: Any, place: str, shape: list[int], flat: list[float]) -> None:
     if not shape:
-        from .engine import number
+        from .graph.engine import number
 
         try:
             flat.append(number(nested))

@@ -12,8 +12,8 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from .engine import Value, number, stood_for, values
-from .habits import no_such_name
+from .arguments.habits import no_such_name
+from .graph.engine import Value, number, stood_for, values
 
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "categorical_cross_entropy", "cross_entropy",

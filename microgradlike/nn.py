@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .checks import choice, flag, integer
-from .engine import Value, topological_order, values
-from .habits import Familiar, no_such_name
+from .arguments.checks import choice, flag, integer
+from .arguments.habits import Familiar, no_such_name
+from .graph.engine import Value, topological_order, values
 from .ops import TABLE, Op
 
 __all__ = ["MLP", "Layer", "Module", "Neuron", "Outputs", "Parameter", "activations", "initializers"]

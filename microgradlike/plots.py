@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import losses, nn, optim
-from .checks import choice, integer, real
-from .engine import Value, values
+from .arguments.checks import choice, integer, real
+from .arguments.rows import as_lists, check_lengths, read_column, read_rows
+from .graph.engine import Value, values
+from .graph.transforms import grad
 from .ops import TABLE
-from .rows import as_lists, check_lengths, read_column, read_rows
-from .transforms import grad
 
 __all__ = [
     "activation", "confusion_matrix", "cost_surface", "cost_surfaces", "decision_boundary", "descent_path",

@@ -14,10 +14,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from .checks import choice
+from .arguments.checks import choice
 from .datasets import Standardizer
-from .engine import Value
 from .files import write_atomically
+from .graph.engine import Value
 from .nn import MLP, Layer, Module, Neuron
 from .optim import Optimizer, Schedule
 

@@ -414,7 +414,7 @@ class Value:
         if row is not None and row.public and row.arity is not None:
             found = _methods.get(row)
             if found is None:
-                from .functions import function  # it knows names of arguments, defaults and choices
+                from .graph.functions import function  # it knows names of arguments, defaults and choices
 
                 found = _methods[row] = function(name)
             return partial(found, self)
@@ -425,7 +425,7 @@ class Value:
         if name == "_backward":
             return partial(_one_step_back, self)
         if not name.startswith("_"):
-            from .arrays import method
+            from .graph.arrays import method
 
             found = method(self, name)  # NumPy calls x.arctan2(y), x.rint() ... on the elements of an array
             if found is not None:
@@ -470,7 +470,7 @@ class Value:
         raise TypeError("int() of a Value would lose the graph: write int(v.data), or mg.trunc(v) to record")
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        from .arrays import ufunc_on_values
+        from .graph.arrays import ufunc_on_values
 
         return ufunc_on_values(ufunc, method, inputs, options)
 
@@ -498,7 +498,7 @@ def _copying() -> Any:
     """The module copying.py, which imports this one."""
     global _copying_module
     if _copying_module is None:
-        from . import copying as _copying_module
+        from .graph import copying as _copying_module
     return _copying_module
 
 

@@ -24,7 +24,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from microgradlike import accurate, floats
+from microgradlike import floats
+from microgradlike.floats import accurate
 from microgradlike.ops import TABLE, Op
 
 mpmath = pytest.importorskip("mpmath", reason="the judge computes in arbitrary precision with mpmath")

@@ -215,12 +215,12 @@ def test_the_first_result_that_is_not_finite_raises_and_nothing_else_does(data):
         xs = [0.0, *map(leaf, xs)]
     else:
         xs = list(map(leaf, xs))
-    result = mg.engine.record(row, *xs)
+    result = mg.graph.engine.record(row, *xs)
     if math.isfinite(result.data):
         with mg.detect_anomaly():
-            mg.engine.record(row, *xs)
+            mg.graph.engine.record(row, *xs)
     else:
-        text = str(caught(lambda: mg.engine.record(row, *xs)))
+        text = str(caught(lambda: mg.graph.engine.record(row, *xs)))
         assert text.startswith(f"{row.name}(") and f") is {result.data}\n" in text
         for x in xs[1:]:
             assert repr(x.data) in text

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import microgradlike as mg
 from microgradlike import Value, floats
 from microgradlike.compile.training import Training
-from microgradlike.engine import values
+from microgradlike.graph.engine import values
 from microgradlike.ops import TABLE
 from microgradlike.testing import expressions, graphs
 

@@ -24,10 +24,11 @@ from hypothesis import strategies as st
 
 import microgradlike as mg
 from microgradlike import Value, draw, floats, label, topological_order
-from microgradlike.draw import Drawing, expression, theme
-from microgradlike.draw.font import font
-from microgradlike.draw.text import elided, number, total
-from microgradlike.engine import values
+from microgradlike.draw import Drawing
+from microgradlike.draw.picture import expression, theme
+from microgradlike.draw.picture.font import font
+from microgradlike.draw.picture.text import elided, number, total
+from microgradlike.graph.engine import values
 from microgradlike.ops import TABLE
 
 

@@ -24,11 +24,11 @@ from hypothesis import strategies as st
 
 import microgradlike as mg
 from microgradlike import Value, draw, step_through
-from microgradlike.draw import dot as dot_module
-from microgradlike.draw.font import FOLDER, embedded, font
-from microgradlike.draw.png import png
-from microgradlike.draw.text import shortened, visible
-from microgradlike.draw.theme import LIGHT
+from microgradlike.draw.formats import dot as dot_module
+from microgradlike.draw.formats.png import png
+from microgradlike.draw.picture.font import FOLDER, embedded, font
+from microgradlike.draw.picture.text import shortened, visible
+from microgradlike.draw.picture.theme import LIGHT
 
 GOLDEN = Path(__file__).parent / "golden"
 DOT = shutil.which("dot")

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import microgradlike as mg
 from microgradlike import Value, draw
-from microgradlike.draw.font import FOLDER
-from microgradlike.draw.layout import Box, Link, layered
+from microgradlike.draw.picture.font import FOLDER
+from microgradlike.draw.picture.layout import Box, Link, layered
 
 fonttools = pytest.importorskip("fontTools.ttLib", reason="texts are measured with fontTools, which is not installed")
 FONTS = {bold: fonttools.TTFont(FOLDER / ("bold.ttf" if bold else "regular.ttf")) for bold in (False, True)}
@@ -100,7 +100,7 @@ def test_worked_examples_have_no_crossing():
 
 
 def layout_of(root, **options):
-    from microgradlike.draw.paint import Painter
+    from microgradlike.draw.picture.paint import Painter
 
     return Painter(draw(root, **options).scene, "LR").plan
 

@@ -14,7 +14,7 @@ from drawn import SVG, Weight, branching, named, network, perceptron, product, r
 import microgradlike as mg
 from microgradlike import Value, draw, step_through, topological_order
 from microgradlike.draw import rich_values
-from microgradlike.draw.text import number
+from microgradlike.draw.picture.text import number
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 

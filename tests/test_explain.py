@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import microgradlike as mg
 from microgradlike import Value
-from microgradlike.explain import MANY
-from microgradlike.formulas import Term, formulas, local_formulas
+from microgradlike.graph.explain import MANY
+from microgradlike.graph.formulas import Term, formulas, local_formulas
 
 
 def e1():
@@ -208,7 +208,7 @@ def test_every_differentiable_row_explains_itself():
         if not row.differentiable or not row.public or row.pullback is not None:
             continue
         xs = [Value(random.uniform(*(row.domain * 3)[k]), label="abc"[k]) for k in range(len(row.rules))]
-        y = mg.engine.record(row, *xs)
+        y = mg.graph.engine.record(row, *xs)
         y.backward()
         for x in xs:
             explained = mg.explain(y, x)

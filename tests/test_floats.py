@@ -10,7 +10,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from microgradlike import accurate, floats
+from microgradlike import floats
+from microgradlike.floats import accurate
 from microgradlike.ops import TABLE, Op
 
 INF, NAN = math.inf, math.nan

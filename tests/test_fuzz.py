@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 
 import microgradlike as mg
 from microgradlike import Value, draw
-from microgradlike.draw.text import shortened, visible
-from microgradlike.formulas import formulas_of
+from microgradlike.draw.picture.text import shortened, visible
+from microgradlike.graph.formulas import formulas_of
 from microgradlike.ops import TABLE, Op
 from microgradlike.testing import Program, expressions, graphs
 from microgradlike.testing.judges import Recording

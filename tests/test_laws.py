@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import microgradlike as mg
 from microgradlike import Value, floats
-from microgradlike.engine import values
+from microgradlike.graph.engine import values
 from microgradlike.ops import TABLE, Op
 
 WITH_INDEX = {"softmax", "log_softmax", "take", "cross_entropy", "one_minus_softmax", "softmax_minus", "softmax_slope"}

@@ -7,9 +7,9 @@ import math
 import pytest
 
 from microgradlike import Value, floats, softmax, tanh
-from microgradlike.engine import values
+from microgradlike.graph.engine import values
+from microgradlike.graph.program import Program, Slot, Tape, pruned, trace
 from microgradlike.ops import TABLE
-from microgradlike.program import Program, Slot, Tape, pruned, trace
 
 
 def test_trace_runs_to_the_same_numbers():

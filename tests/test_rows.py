@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import microgradlike as mg
 from microgradlike import Value, floats
-from microgradlike.engine import cotangents, record, values
+from microgradlike.graph.engine import cotangents, record, values
 from microgradlike.ops import TABLE, Op
 from microgradlike.testing import check_gradients, expressions, graphs
 from microgradlike.testing.judges import Recording

@@ -80,7 +80,7 @@ def test_random_graphs(root):
         at = dict(zip(leaves, xs, strict=True))
         for v in mg.topological_order(root):
             if v not in at:
-                at[v] = mg.engine.record(v.op, *[x if type(x) is float else at[x] for x in v.args])
+                at[v] = mg.graph.engine.record(v.op, *[x if type(x) is float else at[x] for x in v.args])
         return at[root]
 
     check_gradients(again, *leaves)
@@ -231,9 +231,9 @@ def test_a_rule_that_is_not_linear_in_the_gradient(primitive):
 @with_mpmath
 def test_a_value_that_is_not_that_of_its_formula(monkeypatch):
     monkeypatch.setattr(mg.floats, "tanh", lambda x: math.tanh(x) * (1 + 1e-12))
-    monkeypatch.setattr(mg.engine.values, "tanh", mg.engine.recorder(TABLE["tanh"]))
+    monkeypatch.setattr(mg.graph.engine.values, "tanh", mg.graph.engine.recorder(TABLE["tanh"]))
     with pytest.raises(GradientError, match="tanh itself") as info:
-        check_gradients(lambda x: mg.engine.values.tanh(x) * 2.0, 0.5)
+        check_gradients(lambda x: mg.graph.engine.values.tanh(x) * 2.0, 0.5)
     assert info.value.culprit == "tanh" and info.value.finding.mode == "value"
 
 

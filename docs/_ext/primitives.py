@@ -111,7 +111,7 @@ def entry(row: Op, picture: str) -> str:
 def drawn(row: Op, folder: Path) -> str:
     """The node as `mg.draw` shows it, saved beside the pages; the element that shows it."""
     import microgradlike as mg
-    from microgradlike.engine import record
+    from microgradlike.graph.engine import record
 
     found = arguments(row)
     point = found[1] if found else [1.0, 2.0, 3.0]

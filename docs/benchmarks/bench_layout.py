@@ -24,7 +24,7 @@ from common import main
 import microgradlike as mg
 from microgradlike import Value
 from microgradlike.draw import draw
-from microgradlike.draw.paint import Painter
+from microgradlike.draw.picture.paint import Painter
 
 Point = tuple[float, float]
 Curves = dict[int, tuple[int, int, list[Point]]]  # tail, head, points along the curve

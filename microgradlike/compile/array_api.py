@@ -11,8 +11,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, ClassVar
 
+from ..graph.program import Program
 from ..ops import TABLE
-from ..program import Program
 from .differentiate import forward_program
 from .lowering import PLAIN
 from .vectorise import Instruction, Plan, vectorise

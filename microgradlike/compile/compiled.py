@@ -10,10 +10,10 @@ from importlib.util import find_spec
 from operator import add, attrgetter
 from typing import Any, overload
 
-from .. import engine as _engines
-from ..engine import Value
-from ..engine import compiled as native_engine
-from ..program import Program
+from ..graph import engine as _engines
+from ..graph.engine import Value
+from ..graph.engine import compiled as native_engine
+from ..graph.program import Program
 from .inputs import Rows, Signature, build, flatten, plain_rows, rows_of, size
 from .python_backend import PythonRunner
 from .recording import BranchError, Recording, guarded_program, record, recorded_graph

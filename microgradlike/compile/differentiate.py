@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from ..graph.program import Program, Slot, Tape
 from ..ops import TABLE, Op
-from ..program import Program, Slot, Tape
 from .lowering import LOWERED, Lowering
 
 __all__ = ["ROW_MEAN", "batched_slots", "forward_program", "gradient_program"]

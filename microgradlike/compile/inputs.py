@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..engine import Value, number
+from ..graph.engine import Value, number
 
 __all__ = ["Rows", "Signature", "build", "described", "flatten", "plain_rows", "rows_of"]
 

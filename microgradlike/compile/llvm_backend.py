@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..program import Program
+from ..graph.program import Program
 from .inputs import Rows
 from .llvm_chains import Member, chains
 from .llvm_engine import engine, prototypes

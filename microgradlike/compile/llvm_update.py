@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..program import Program, Slot, Tape, pruned
+from ..graph.program import Program, Slot, Tape, pruned
 from .llvm_kernels import ARGUMENTS
 from .llvm_operations import REGISTERS, Function
 from .llvm_text import LANES, kind

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..program import Program
+from ..graph.program import Program
 from .differentiate import forward_program, gradient_program
 from .inputs import Rows
 from .lowering import LOWERED, Lowering

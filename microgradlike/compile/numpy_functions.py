@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import accurate, floats
+from .. import floats
+from ..floats import accurate
 from ..ops import TABLE
 from .lowering import LEAST, TINY
 

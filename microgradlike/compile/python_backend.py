@@ -11,8 +11,8 @@ from math import inf, nan
 from typing import Any
 
 from .. import floats
+from ..graph.program import Program
 from ..ops import TABLE
-from ..program import Program
 
 __all__ = ["PythonRunner", "Source", "gradient_source", "value_source"]
 

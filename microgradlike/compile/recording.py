@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ..engine import Value, recording
+from ..graph.engine import Value, recording
+from ..graph.places import cell
+from ..graph.program import Program, trace
 from ..ops import TABLE
-from ..places import cell
-from ..program import Program, trace
 from .inputs import Signature, build, described, flatten
 
 __all__ = ["BranchError", "Recording", "RecordingWarning", "record", "recorded_graph", "uncollected"]

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from ..engine import Value
-from ..engine import compiled as native_engine
+from ..graph.engine import Value
+from ..graph.engine import compiled as native_engine
 from .compiled import Compiled, _data, _fields, find_llvm, find_numpy
 
 __all__ = ["Training"]

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from ..program import Program
+from ..graph.program import Program
 from .differentiate import ROW_MEAN, batched_slots
 from .lowering import SHORT
 

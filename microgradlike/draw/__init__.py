@@ -12,8 +12,8 @@ from types import ModuleType
 from typing import Any
 
 from .drawing import Drawing, draw, label
-from .film import StepThrough, step_through
-from .notebook import rich_values
+from .pages.film import StepThrough, step_through
+from .pages.notebook import rich_values
 
 __all__ = ["Drawing", "StepThrough", "draw", "label", "rich_values", "step_through"]
 

@@ -9,15 +9,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..engine import Value
 from ..files import write_atomically
-from . import theme as themes
-from .fold import DETAILS, fold
-from .graph import Graph
-from .paint import paint
-from .scene import Scene, scene
-from .shapes import Canvas
-from .tree import tree
+from ..graph.engine import Value
+from .formats.tree import tree
+from .picture import theme as themes
+from .picture.fold import DETAILS, fold
+from .picture.graph import Graph
+from .picture.paint import paint
+from .picture.scene import Scene, scene
+from .picture.shapes import Canvas
 
 if TYPE_CHECKING:
     import graphviz
@@ -143,7 +143,7 @@ class Drawing:
         """The picture as SVG: self-contained, with the letters it uses."""
         if self.engine == "dot":
             return self._dot("svg").decode("utf-8")
-        from .svg import svg
+        from .formats.svg import svg
 
         return svg(self.canvas, self._colours, dark=themes.DARK if self.theme == "auto" else None)
 
@@ -154,7 +154,7 @@ class Drawing:
             ValueError: scale is no positive number, or the picture would have more than 60 million pixels.
             ImportError: resvg-py is not installed.
         """
-        from .png import check_scale, png
+        from .formats.png import check_scale, png
 
         check_scale(scale)
         if self.engine == "dot":
@@ -169,13 +169,13 @@ class Drawing:
         """
         if self.engine == "dot":
             return self._dot("pdf")
-        from .pdf import pdf
+        from .formats.pdf import pdf
 
         return pdf(self.canvas, self._colours)
 
     def to_graphviz(self) -> graphviz.Digraph:
         """The picture as a `graphviz.Digraph`, with HTML-like labels."""
-        from .dot import digraph
+        from .formats.dot import digraph
 
         return digraph(self.scene, self._colours, self.direction)
 
@@ -185,18 +185,18 @@ class Drawing:
 
     def to_mermaid(self) -> str:
         """The picture as Mermaid text, for a README."""
-        from .mermaid import mermaid
+        from .formats.mermaid import mermaid
 
         return mermaid(self.scene, self._colours, self.direction)
 
     def to_html(self) -> str:
         """One self-contained page with the picture, to pan and zoom."""
-        from .page import still
+        from .pages.page import still
 
         return still(self)
 
     def _dot(self, format: str, *options: str) -> bytes:
-        from .dot import run_dot
+        from .formats.dot import run_dot
 
         return run_dot(self.to_dot(), format, options)
 

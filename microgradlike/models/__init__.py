@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..habits import no_such_name
+from ..arguments.habits import no_such_name
 from .base import Model, NotFittedError
 from .linear import LogisticRegression, SoftmaxRegression
 from .mlp import MLPClassifier, MLPRegressor

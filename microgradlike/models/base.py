@@ -18,13 +18,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from .. import floats, losses, optim
-from ..checks import choice, flag, integer, real
+from ..arguments.checks import choice, flag, integer, real
+from ..arguments.habits import Familiar
+from ..arguments.rows import Rows, check_lengths, is_array, like, read_column, read_rows
 from ..datasets import Standardizer, train_test_split
-from ..engine import Value
-from ..habits import Familiar
+from ..graph.engine import Value
 from ..nn import Module
-from ..rows import Rows, check_lengths, is_array, like, read_column, read_rows
-from ..schedules import as_schedule
+from ..optim.schedules import as_schedule
 from .training import BACKENDS, Plan, outputs, train
 
 Self = TypeVar("Self", bound="Model")

@@ -10,10 +10,10 @@ import random
 from typing import Any, ClassVar
 
 from .. import floats, losses, nn
-from ..checks import real
+from ..arguments.checks import real
+from ..arguments.rows import is_array
 from ..datasets import Standardizer
-from ..engine import Value, values
-from ..rows import is_array
+from ..graph.engine import Value, values
 from .base import Classifier
 from .training import Plan
 

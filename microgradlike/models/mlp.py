@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import nn, optim
-from ..checks import choice, integer
+from ..arguments.checks import choice, integer
 from .base import Classifier, Model, Regressor
 from .training import Plan
 

@@ -14,9 +14,9 @@ from importlib.util import find_spec
 from operator import add, mul
 from typing import Any
 
-from ..engine import Value, no_grad
+from ..arguments.rows import as_lists, take
+from ..graph.engine import Value, no_grad
 from ..optim import Optimizer, clipped
-from ..rows import as_lists, take
 from .lbfgs import minimize
 from .progress import Progress
 

@@ -11,8 +11,8 @@ from random import Random
 from typing import Any, NamedTuple
 
 from .. import floats
-from ..engine import Value, cotangents, topological_order, values
-from ..transforms import _push, gradients
+from ..graph.engine import Value, cotangents, topological_order, values
+from ..graph.transforms import _push, gradients
 from .arithmetic import Doubles
 from .judges import (
     Recording,

@@ -15,7 +15,7 @@ from itertools import pairwise
 from random import Random
 from typing import Any, NamedTuple
 
-from ..engine import Value, record, topological_order
+from ..graph.engine import Value, record, topological_order
 from ..ops import Op
 from .arithmetic import Arithmetic, Complexes, NoisyComplex, multiprecision
 

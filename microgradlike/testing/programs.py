@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from inspect import Parameter, Signature
 from typing import Any
 
-from ..engine import Value, topological_order
+from ..graph.engine import Value, topological_order
 from ..ops import TABLE
 
 _INFIX = {"add": "{} + {}", "subtract": "{} - {}", "multiply": "{} * {}", "divide": "{} / {}", "remainder": "{} % {}"}

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from .. import floats
-from ..engine import Value, topological_order, values
+from ..graph.engine import Value, topological_order, values
 from ..ops import Op
 
 ULPS = 4.0  # of a row: 2 promised, and the rounding of the constants in its formula

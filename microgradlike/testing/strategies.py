@@ -17,8 +17,8 @@ except ImportError:
         'the strategies of microgradlike.testing need Hypothesis: pip install "microgradlike[testing]"'
     ) from None
 
-from .. import functions
-from ..engine import Value
+from ..graph import functions
+from ..graph.engine import Value
 from ..ops import TABLE, Op
 from .programs import Program, name_of, written
 

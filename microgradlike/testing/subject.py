@@ -7,8 +7,8 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ..engine import Value, number, topological_order
-from ..trees import flatten
+from ..graph.engine import Value, number, topological_order
+from ..graph.trees import flatten
 from .judges import Recording
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .. import floats
-from ..engine import GraphError, Value, check_fresh, topological_order, values
-from ..ops import Op
+from ... import floats
+from ...graph.engine import GraphError, Value, check_fresh, topological_order, values
+from ...ops import Op
 
 Operand = int | float  # an int is the index of a node, a float a constant
 

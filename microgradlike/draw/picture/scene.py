@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ..ops import Op
+from ...ops import Op
 from . import expression
 from .fold import Folding, Group
 from .graph import Graph, Operand

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from unicodedata import category, combining, east_asian_width
 
-from .scene import Scene
-from .text import number, visible
+from ..picture.scene import Scene
+from ..picture.text import number, visible
 
 DEEPEST = 12  # levels of indentation; below, a branch is continued in a paragraph of its own
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from ..ops import Op
+from ...ops import Op
 from .text import ELLIPSIS, MINUS
 
 TIGHTEST = 9

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
-from . import floats
+from .. import floats
+from ..ops import TABLE, Op
 from .engine import Value, topological_order, values
-from .ops import TABLE, Op
 
 __all__ = ["Program", "Slot", "Tape", "trace"]
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from ..ops import PI, TABLE
 from .engine import Value, number, values
-from .ops import PI, TABLE
 
 _NAMES = {
     "power": "pow", "float_power": "pow", "true_divide": "divide", "absolute": "abs", "fabs": "abs",

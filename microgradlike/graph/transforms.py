@@ -12,6 +12,7 @@ from functools import wraps
 from math import isfinite
 from typing import Any
 
+from ..ops import REAL
 from .anomaly import AnomalyError
 from .engine import (
     Value,
@@ -25,7 +26,6 @@ from .engine import (
     topological_order,
     values,
 )
-from .ops import REAL
 from .trees import flatten
 
 _OVERFLOWING = frozenset({"exp", "expm1", "sinh", "cosh"})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from .font import FAMILY, FOLDER, font
-from .shapes import Canvas, Text, every
+from ..picture.font import FAMILY, FOLDER, font
+from ..picture.shapes import Canvas, Text, every
+from ..picture.theme import Theme
 from .svg import svg
-from .theme import Theme
 
 MOST_PIXELS = 60_000_000
 MOST_ACROSS = 32_000

@@ -10,14 +10,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..engine import GraphError, Value
-from ..files import write_atomically
-from .fold import DETAILS, Folding, fold
-from .graph import Graph
-from .paint import Painter
-from .scene import Scene, scene
+from ...files import write_atomically
+from ...graph.engine import GraphError, Value
+from ..picture.fold import DETAILS, Folding, fold
+from ..picture.graph import Graph
+from ..picture.paint import Painter
+from ..picture.scene import Scene, scene
+from ..picture.text import number, visible
 from .steps import Step, hidden, steps, update
-from .text import number, visible
 
 FORMATS = (".html", ".svg", ".gif", ".txt")
 
@@ -94,7 +94,7 @@ class StepThrough:
         self, detail: str = "auto", title: str | None = None, theme: str = "auto", direction: str = "LR",
         max_nodes: int | None = None, inside: bool = False, digits: int = 4,
     ) -> None:  # fmt: skip
-        from .drawing import DIRECTIONS, THEMES, _known
+        from ..drawing import DIRECTIONS, THEMES, _known
 
         _known("detail", detail, DETAILS)
         _known("theme", theme, THEMES)
@@ -189,9 +189,9 @@ class StepThrough:
 
     def to_html(self) -> str:
         """One self-contained page."""
+        from ..formats.svg import svg
+        from ..picture.theme import LIGHT
         from .page import letters, stepping
-        from .svg import svg
-        from .theme import LIGHT
 
         more = letters(self.passes)
         pictures = [svg(painter.canvas(), LIGHT, roles=True, letters=more) for painter in self.painters()]

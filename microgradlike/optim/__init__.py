@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from . import floats
-from .checks import flag, real
-from .engine import Value
-from .habits import Familiar, no_such_name
+from .. import floats
+from ..arguments.checks import flag, real
+from ..arguments.habits import Familiar, no_such_name
+from ..graph.engine import Value
 from .schedules import Constant, Cosine, Linear, Schedule, StepDecay, WarmUp, as_schedule
 
 __all__ = [

@@ -12,11 +12,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from . import expression
-from .fold import Folding
-from .graph import Graph
-from .scene import Card, Edge, Names, Scene
-from .text import number, total, visible
+from ..picture import expression
+from ..picture.fold import Folding
+from ..picture.graph import Graph
+from ..picture.scene import Card, Edge, Names, Scene
+from ..picture.text import number, total, visible
 
 _DIGITS = re.compile(r"(\d+)")
 Span = tuple[str, str]  # what it is ("", "name", "value", "gradient"), and the text

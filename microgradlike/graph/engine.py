@@ -17,7 +17,7 @@ if _wanted not in ("", "python", "compiled"):
 
 def _outdated(extension: Any) -> bool:
     """Whether value.py was edited after the extension was built in place from it."""
-    source = os.path.join(os.path.dirname(__file__), "value.py")
+    source = os.path.join(os.path.dirname(os.path.dirname(__file__)), "value.py")
     try:
         if os.path.getmtime(source) <= os.path.getmtime(extension.__file__):
             return False
@@ -31,10 +31,10 @@ def _outdated(extension: Any) -> bool:
 
 
 if TYPE_CHECKING or _wanted == "python":
-    from . import value as _engine
+    from .. import value as _engine
 else:
     try:
-        from . import _value as _engine
+        from .. import _value as _engine
 
         if _outdated(_engine):
             warnings.warn(
@@ -42,14 +42,14 @@ else:
                 "build it again with `python -m pip install -e .`",
                 stacklevel=2,
             )
-            from . import value as _engine
+            from .. import value as _engine
     except ImportError:
         if _wanted == "compiled":
             raise ImportError(
                 "MICROGRADLIKE_ENGINE is 'compiled', but this installation has no compiled engine: install a C "
                 "compiler and reinstall with `pip install --force-reinstall --no-binary microgradlike microgradlike`"
             ) from None
-        from . import value as _engine
+        from .. import value as _engine
 
 compiled: bool = _engine.COMPILED  # type: ignore[has-type]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
-from . import floats
+from .. import floats
 from .engine import Value, check_fresh, cotangents, stood_for, topological_order
 from .formulas import Term, formulas_of, in_parentheses, local_formulas, written_number
 

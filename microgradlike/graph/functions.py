@@ -12,10 +12,10 @@ from itertools import zip_longest
 from keyword import iskeyword
 from typing import Any
 
-from . import floats
+from .. import floats
+from ..ops import TABLE, Op
+from ..ops import op as _add_row
 from .engine import Value, number, recorder, values
-from .ops import TABLE, Op
-from .ops import op as _add_row
 
 _functions: dict[str, Callable[..., Any]] = {}
 
@@ -133,7 +133,7 @@ def _each_element(row: Op) -> Callable[..., Any]:
 
 def _cross_entropy(row: Op) -> Callable[..., Any]:
     def call(logits: Any, target: Any) -> Any:
-        from .losses import cross_entropy
+        from ..losses import cross_entropy
 
         return cross_entropy(logits, target)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from .font import FALLBACKS, FOREIGN, embedded, font, runs, width
-from .shapes import Canvas, Mark, Path, Rect, Shape, Text, every
-from .text import visible
-from .theme import Theme
+from ..picture.font import FALLBACKS, FOREIGN, embedded, font, runs, width
+from ..picture.shapes import Canvas, Mark, Path, Rect, Shape, Text, every
+from ..picture.text import visible
+from ..picture.theme import Theme
 
 
 def escaped(text: str) -> str:

@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
-from .checks import choice, integer, real
+from ..arguments.checks import choice, integer, real
 
 
 @dataclass(frozen=True)

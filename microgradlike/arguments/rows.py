@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .engine import Value, number
+from ..graph.engine import Value, number
 
 Rows = Any  # list[list[float]], or a two-dimensional float64 array
 

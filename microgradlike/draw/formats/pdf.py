@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from .font import FOLDER, runs, width
-from .shapes import Canvas, Mark, Path, Rect, Shape, Text
-from .text import visible
-from .theme import Theme
+from ..picture.font import FOLDER, runs, width
+from ..picture.shapes import Canvas, Mark, Path, Rect, Shape, Text
+from ..picture.text import visible
+from ..picture.theme import Theme
 
 # Characters that the font lacks are left to fonts that every PDF reader brings.
 _ASIAN = (

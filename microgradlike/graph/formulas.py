@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from math import nan
 from typing import Any
 
-from . import floats
+from .. import floats
+from ..ops import TABLE, Op
 from .engine import Value
-from .ops import TABLE, Op
 
 _LONGEST = 40
 

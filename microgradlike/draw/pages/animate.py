@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .paint import SIDE, Painter, wrapped
-from .png import png
-from .scene import Scene
-from .shapes import Canvas, Mark, Shape, Text
+from ..formats.png import png
+from ..formats.svg import svg
+from ..picture.paint import SIDE, Painter, wrapped
+from ..picture.scene import Scene
+from ..picture.shapes import Canvas, Mark, Shape, Text
+from ..picture.text import visible
+from ..picture.theme import DARK, LIGHT
 from .steps import Step
-from .svg import svg
-from .text import visible
-from .theme import DARK, LIGHT
 
 if TYPE_CHECKING:
     from .film import StepThrough

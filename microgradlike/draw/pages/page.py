@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .font import FALLBACKS
+from ..formats.svg import svg
+from ..picture.font import FALLBACKS
+from ..picture.text import visible
+from ..picture.theme import DARK, LIGHT, Theme
 from .steps import Step
-from .svg import svg
-from .text import visible
-from .theme import DARK, LIGHT, Theme
 
 if TYPE_CHECKING:
-    from .drawing import Drawing
+    from ..drawing import Drawing
     from .film import Pass
 
 FOLDER = Path(__file__).parent / "web"

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from .scene import Card, Edge, Scene
-from .text import visible
-from .theme import Theme
+from ..picture.scene import Card, Edge, Scene
+from ..picture.text import visible
+from ..picture.theme import Theme
 
 if TYPE_CHECKING:
     import graphviz

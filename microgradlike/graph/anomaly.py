@@ -9,11 +9,11 @@ from contextlib import AbstractContextManager
 from math import copysign, floor, isfinite
 from typing import Any, NamedTuple
 
-from . import floats
+from .. import floats
 from .engine import Value, inspecting, topological_order
 from .places import cell
 
-_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 class AnomalyError(FloatingPointError):

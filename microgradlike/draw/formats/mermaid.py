@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .scene import Scene
-from .text import visible
-from .theme import Theme
+from ..picture.scene import Scene
+from ..picture.text import visible
+from ..picture.theme import Theme
 
 MOST_EDGES, MOST_CHARACTERS = 500, 50_000  # beyond these, Mermaid refuses by default
 SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,−+×÷=∂/·…–()Σσ◀")

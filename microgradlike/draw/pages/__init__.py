@@ -1,0 +1,1 @@
+"""Pictures that move: pages to step through, animations, displays in a notebook."""
