@@ -23,7 +23,7 @@ This file imports nothing of ours.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -65,6 +65,7 @@ class Op:
         doc: one line for the reference.
         source: paper or text the definition follows.
         public: False for a derivative that has a name only so that it can be accurate.
+        number: its place in ROWS, which recordings write down for it.
     """
 
     name: str
@@ -82,6 +83,11 @@ class Op:
     source: str = ""
     public: bool = True
     loss: bool = False
+    number: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "number", len(ROWS))
+        ROWS.append(self)
 
     @property
     def arity(self) -> int | None:
@@ -123,6 +129,7 @@ class Op:
         return _row, (self.name,)
 
 
+ROWS: list[Op] = []  # every row by its number: first the package's, in the order below; a row keeps its number
 TABLE: dict[str, Op] = {}
 
 

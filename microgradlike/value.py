@@ -12,8 +12,9 @@ Nothing here recurses: a chain of ten million nodes builds, sorts, sweeps, copie
 from __future__ import annotations
 
 import threading
+from array import array
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from itertools import chain
@@ -29,10 +30,20 @@ try:
 except ImportError:  # Cython is needed to build the compiled engine only
 
     class cython:  # type: ignore[no-redef]  # noqa: N801  (stands in for the module of that name)
-        """The four names of Cython's pure-Python mode that are used here, doing nothing."""
+        """The names of Cython's pure-Python mode that are used here, doing nothing."""
 
         compiled = False
-        double = longlong = int
+        double = longlong = int = int
+
+        @staticmethod
+        def cast(kind: Any, x: Any) -> Any:
+            return kind(x)
+
+        @staticmethod
+        def boundscheck(_on: bool) -> Any:
+            return lambda decorated: decorated
+
+        wraparound = boundscheck
 
         @staticmethod
         def no_gc(decorated: Any) -> Any:
@@ -41,7 +52,7 @@ except ImportError:  # Cython is needed to build the compiled engine only
         cclass = cfunc = inline = no_gc
 
         @staticmethod
-        def freelist(_size: int) -> Any:
+        def freelist(_size: Any) -> Any:
             return lambda decorated: decorated
 
 
@@ -958,6 +969,86 @@ def _sort(roots: list) -> list:  # type: ignore[type-arg]
     _newest = newest
     _oldest = oldest
     return order
+
+
+@cython.boundscheck(False)
+@cython.wraparound(False)
+def traced(roots: Iterable[Any], inputs: Iterable[Value], fixed: Iterable[Value]) -> tuple[Any, ...]:
+    """How `roots` are computed, as arrays: (operations, start, operands, constants, leaves, outputs).
+
+    Nodes are numbered: `inputs`, then the other leaves, then what is computed, each in the order of the sort. The
+    k-th computed node comes of row `operations[k]`, and of `operands[start[k]:start[k + 1]]`: a number ≥ 0 is a
+    node, −1 − c is constant c. Leaves in `fixed` are constants, and so are numbers among the roots.
+    """
+    node: Value
+    i: cython.int
+    at: cython.int = 0
+    count: cython.int = 0
+    places: cython.int = 0
+    leaves: list = list(inputs)  # type: ignore[type-arg]
+    numbers: list = []  # type: ignore[type-arg]
+    roots = list(roots)
+    with _lock:
+        order: list = _sort([v for v in roots if isinstance(v, Value)])  # type: ignore[type-arg]
+        for node in order:  # its number goes where a sweep gathers its gradient; ½ is none yet
+            node._cot = 0.5
+        for i, node in enumerate(leaves):
+            node._cot = i
+        for node in fixed:
+            numbers.append(node._data)
+            node._cot = -len(numbers)
+        for node in order:
+            if node._row is not None:
+                count += 1
+                places += len(node._a) if type(node._a) is tuple else 1 if node._b is None else 2
+            elif node._cot == 0.5:
+                node._cot = len(leaves)
+                leaves.append(node)
+        first: cython.int = len(leaves)
+        operations = array("i", bytes(4 * count))
+        start = array("i", bytes(4 * count + 4))
+        operands = array("i", bytes(4 * places))
+        op: cython.int[::1] = operations  # type: ignore[misc]
+        begin: cython.int[::1] = start  # type: ignore[misc]
+        used: cython.int[::1] = operands  # type: ignore[misc]
+        last: Any = None
+        code: cython.int = 0
+        i = 0
+        for node in order:
+            row = node._row
+            if row is None:
+                continue
+            node._cot = first + i
+            if row is not last:
+                last = row
+                code = row.number
+            op[i] = code
+            begin[i] = at
+            i += 1
+            if type(node._a) is tuple:
+                for operand in node._a:
+                    used[at] = _place(operand, numbers)
+                    at += 1
+            else:
+                used[at] = _place(node._a, numbers)
+                at += 1
+                if node._b is not None:
+                    used[at] = _place(node._b, numbers)
+                    at += 1
+        begin[i] = at
+        outputs = [_place(root if isinstance(root, Value) else float(root), numbers) for root in roots]
+    return operations, start, operands, array("d", numbers), leaves, array("i", outputs)
+
+
+@cython.cfunc
+@cython.inline
+def _place(operand: Any, numbers: list) -> cython.int:  # type: ignore[type-arg]
+    """The number of an operand, see `traced`; a constant joins the numbers."""
+    if type(operand) is float:
+        numbers.append(operand)
+        return -len(numbers)
+    x: Value = operand
+    return cython.cast(cython.int, x._cot)
 
 
 @cython.cfunc

@@ -512,7 +512,7 @@ def test_an_interrupted_recording_leaves_none(monkeypatch):
     loss, parameters = neuron()
     step = mg.compile(loss, backend="python")
     with monkeypatch.context() as patch:
-        patch.setattr(recording, "trace", interrupted)
+        patch.setattr(recording, "Trace", interrupted)
         with pytest.raises(KeyboardInterrupt):
             step.backward(X, Y)
     assert step.parameters == []

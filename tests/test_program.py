@@ -6,10 +6,12 @@ import math
 
 import pytest
 
+import microgradlike as mg
 from microgradlike import Value, floats, softmax, tanh
+from microgradlike.graph import functions
 from microgradlike.graph.engine import values
-from microgradlike.graph.program import Program, Slot, Tape, pruned, trace
-from microgradlike.ops import TABLE
+from microgradlike.graph.program import Program, Slot, Tape, Trace, pruned, trace
+from microgradlike.ops import ROWS, TABLE
 
 
 def test_trace_runs_to_the_same_numbers():
@@ -38,15 +40,63 @@ def test_constants_are_given_as_numbers():
     assert program.run(floats, [1.5]) == [3.0, 7.0]
 
 
-def test_text_and_key():
+def test_text():
     a, b = Value(1.0, "a"), Value(2.0)
     program, _ = trace([a * b], [a, b])
     assert str(program) == "program of 2 inputs, 1 operations, 1 output\n%2 = multiply(a, %1)\nreturn %2"
-    same, _ = trace([a * b], [a, b])
-    other, _ = trace([a * -0.0], [a, b])
-    zero, _ = trace([a * 0.0], [a, b])
-    assert program.key == same.key
-    assert other.key != zero.key
+
+
+def test_traces_are_the_same_by_the_bits_of_their_constants():
+    a, b = Value(1.0), Value(2.0)
+
+    def same(first, second, inputs=(a, b)):
+        return Trace([first], inputs).same(Trace([second], inputs))
+
+    assert same(a * b, a * b)
+    assert not same(a * b, a + b)
+    assert not same(a * b, b * a)
+    assert not same(a * 0.0, a * -0.0)
+    assert same(a * math.nan, a * math.nan)
+    assert same(a * b, a * b, [])
+    assert not same(a * a, b * b, [])  # other parameters
+    assert same(a * a, b * b, [a]) is False
+    assert not Trace([a], [a, b]).same(Trace([b], [a, b]))
+
+
+def test_a_trace_writes_nodes_as_numbers():
+    x, w, c, unused = Value(5.0), Value(2.0), Value(9.0), Value(1.0)
+    root = mg.sum([w * x, 3.0, w, c]).tanh()
+    t = Trace([root, x, 7.0, c], [unused, x], [c])
+    assert [ROWS[k].name for k in t.operations] == ["multiply", "sum", "tanh"]
+    assert (t.leaves, t.inputs) == ([unused, x, w], 2)
+    assert (t.start.tolist(), t.operands.tolist()) == ([0, 2, 6, 7], [2, 1, 3, -2, 2, -1, 4])
+    assert (t.constants.tolist(), t.outputs.tolist()) == ([9.0, 3.0, 7.0], [5, 1, -3, -1])
+    assert {a.typecode for a in (t.operations, t.start, t.operands, t.outputs)} == {"i"}
+    assert len(Trace([7.0], [])) == 0
+
+
+def test_labels_do_not_change_a_trace():
+    x = Value(5.0)
+    plain = Trace([(x * 2.0).tanh()], [x])
+    y = x * 2.0
+    y.label = "y"
+    z = y.tanh()
+    z.label = "z"
+    assert Trace([z], [x]).same(plain)
+
+
+def test_rows_are_numbered_as_they_stand_in_the_table():
+    assert [row.number for row in ROWS] == [*range(len(ROWS))]
+    known = [row for row in TABLE.values() if row.number < TABLE["sigmoid_minus"].number]
+    assert known == ROWS[: len(known)]
+    count = len(ROWS)
+    for _ in range(2):  # a primitive that is registered again is another row
+        mg.primitive("numbered_twice", lambda m, g, z, x: g, formula=lambda m, x: x, doc="x")
+        row = TABLE.pop("numbered_twice")
+        functions._functions.pop("numbered_twice", None)
+        assert ROWS[row.number] is row
+        assert row.number >= count
+    assert len(ROWS) == count + 2
 
 
 def test_a_program_becomes_a_graph_again():

@@ -8,12 +8,13 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 from ..graph.engine import Value, recording
 from ..graph.places import cell
-from ..graph.program import Program, trace
-from ..ops import TABLE
+from ..graph.program import Program, Trace
+from ..ops import ROWS, TABLE
 from .inputs import Signature, build, described, flatten
 
 __all__ = ["BranchError", "Recording", "RecordingWarning", "record", "recorded_graph", "uncollected"]
@@ -46,9 +47,10 @@ class Recording:
     """One recorded run: a program for arguments of one shape and, if it branches, for one outcome of its tests.
 
     Attributes:
-        program: the computation. Its inputs are the arguments' numbers, then the parameters; its outputs
+        trace: the computation. Its leaves are the arguments' numbers, then the parameters; its outputs
             the results, then the left and right sides of the recorded tests.
-        inputs: how many of the program's inputs are arguments.
+        program: the same as a Program, made when first asked for.
+        inputs: how many of the leaves are arguments.
         parameters: the captured leaves, in the order of first use.
         results: how many of the outputs are results.
         result: the shape of the results.
@@ -58,35 +60,41 @@ class Recording:
 
     def __init__(
         self,
-        program: Program,
-        inputs: int,
-        parameters: list[Value],
+        trace: Trace,
         result: Signature,
         results: int,
         guards: list[tuple[str, bool]],
     ) -> None:
-        self.program = program
-        self.inputs = inputs
-        self.parameters = parameters
+        self.trace = trace
+        self.inputs = trace.inputs
+        self.parameters = trace.leaves[trace.inputs :]
         self.result = result
         self.results = results
         self.guards = guards
-        self.work = sum(map(len, program.args))
+        self.work = len(trace.operands)
         self._depth = -1
-        self.limits = _index_limits(program, inputs)
+        self._program: Program | None = None
+        self.limits = _index_limits(trace)
         self.frozen = False  # whether it made leaves of its own, which became constants
         self.selecting = sorted(self.limits.items())
         self.runners: dict[str, Any] = {}
         self.where: tuple[int, list[int] | None] = (-1, None)  # among so many parameters, where its own are
 
     @property
+    def program(self) -> Program:
+        """The computation as steps."""
+        if self._program is None:
+            self._program = self.trace.program()
+        return self._program
+
+    @property
     def depth(self) -> int:
         """How many operations follow one another: array instructions of a program are so many at least."""
         if self._depth < 0:
-            program = self.program
-            level = [0] * program.inputs
-            for args in program.args:
-                level.append(1 + max([level[a] for a in args if type(a) is int], default=0))
+            trace = self.trace
+            level = [0] * len(trace.leaves)
+            for i, j in pairwise(trace.start):
+                level.append(1 + max([level[a] for a in trace.operands[i:j] if a >= 0], default=0))
             self._depth = max(level, default=0)
         return self._depth
 
@@ -96,14 +104,14 @@ class Recording:
         return self.result is None
 
 
-def _index_limits(program: Program, inputs: int) -> dict[int, int]:
+def _index_limits(trace: Trace) -> dict[int, int]:
     """For each argument that is an index of take (or a class of cross_entropy ...): how many items there are."""
     limits: dict[int, int] = {}
-    for row, args in zip(program.rows, program.args, strict=True):
-        if row.pullback is not None and row.parameters[0] in ("index", "class") and type(args[0]) is int:
-            k = args[0]
-            if k < inputs:
-                limits[k] = min(limits.get(k, len(args)), len(args) - 1)
+    choosing = {k for k in {*trace.operations} if ROWS[k].pullback and ROWS[k].parameters[0] in ("index", "class")}
+    for k in [k for k, number in enumerate(trace.operations) if number in choosing] if choosing else ():
+        a, b = trace.start[k : k + 2]
+        if 0 <= (place := trace.operands[a]) < trace.inputs:
+            limits[place] = min(limits.get(place, b - a), b - a - 1)
     return limits
 
 
@@ -161,7 +169,7 @@ def record(function: Callable[..., Any], signature: Sequence[Signature], numbers
     with _one_at_a_time, uncollected():
         first, read = _run(function, name, signature, numbers)
         again, _ = _run(function, name, signature, numbers)
-    if first.program.key != again.program.key or [*map(id, first.parameters)] != [*map(id, again.parameters)]:
+    if not first.trace.same(again.trace):
         raise RuntimeError(
             f"{name} recorded two different programs for the same arguments: it depends on chance, or on something "
             "that changes outside of it (pass what varies as an argument), or makes leaves of its own (under no_grad, "
@@ -195,8 +203,8 @@ def _varies(
             other = _run(function, name, signature, moved)[0]
     except Exception:
         return False  # other arguments may be wrong in a hundred ways
-    same = other.program.rows == first.program.rows and other.guards == first.guards
-    return same and other.program.key != first.program.key
+    same = other.trace.operations == first.trace.operations and other.guards == first.guards
+    return same and not other.trace.same(first.trace)
 
 
 def _run(
@@ -251,9 +259,8 @@ def _recording(
             "on parameters, or it computed with .data"
         )
     sides = [x for left, _, right, _ in tests for x in (left, right)]
-    program, parameters = trace([*results, *sides], leaves, constants)
     guards = [(_RELATIONS[relation], outcome) for _, relation, _, outcome in tests]
-    return Recording(program, len(leaves), parameters, shape, len(results), guards)
+    return Recording(Trace([*results, *sides], leaves, constants), shape, len(results), guards)
 
 
 def tested(recording: Recording) -> list[tuple[str, Any, Any, bool]]:

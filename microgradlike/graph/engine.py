@@ -70,4 +70,5 @@ recording_again = _engine.recording_again
 restore = _engine.restore
 stood_for = _engine.stood_for
 topological_order = _engine.topological_order
+traced = _engine.traced  # type: ignore[has-type]
 values = _engine.values  # type: ignore[has-type]

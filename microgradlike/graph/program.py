@@ -8,13 +8,14 @@ constant (a float). Nothing here knows Values beyond reading a finished graph, a
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from .. import floats
-from ..ops import TABLE, Op
-from .engine import Value, topological_order, values
+from ..ops import ROWS, TABLE, Op
+from .engine import Value, traced, values
 
-__all__ = ["Program", "Slot", "Tape", "trace"]
+__all__ = ["Program", "Slot", "Tape", "Trace", "trace"]
 
 Argument = Any  # an int: a slot; a float: a constant
 
@@ -84,16 +85,6 @@ class Program:
         numbers = inputs or [0.0] * self.inputs
         return self.run(values, [Value(x, self.names.get(i)) for i, x in enumerate(numbers)])
 
-    @property
-    def key(self) -> tuple[Any, ...]:
-        """What makes two programs the same; constants by their bits, so that nan equals nan and 0 is not −0."""
-        return (
-            self.inputs,
-            tuple([row.name for row in self.rows]),
-            tuple([tuple([a if type(a) is int else a.hex() for a in args]) for args in self.args]),
-            tuple([a if type(a) is int else a.hex() for a in self.outputs]),
-        )
-
     def __str__(self) -> str:
         def text(a: Argument) -> str:
             return self.names.get(a, f"%{a}") if type(a) is int else repr(a)
@@ -109,33 +100,76 @@ class Program:
         return f"<program: {self.inputs} inputs, {len(self)} operations, {len(self.outputs)} outputs>"
 
 
+class Trace:
+    """How some roots were computed, as arrays of numbers: what is quick to make, compare, vectorise and interpret.
+
+    Nodes are numbered: `inputs`, then the other leaves in the order of first use, then what was computed, in the
+    order of `topological_order`, which is the order in which backward() sweeps it.
+
+    Args:
+        roots: Values, and numbers.
+        inputs: the leaves that are numbered first, used or not.
+        constants: leaves that count as constants.
+
+    Attributes:
+        operations: the k-th computed node is of row `ROWS[operations[k]]`, ...
+        start: ... its operands are those from start[k] to start[k + 1] ...
+        operands: ... in here: a number ≥ 0 is a node, a number n < 0 is constant −1 − n.
+        constants: the numbers among the operands.
+        leaves: the nodes that were not computed.
+        inputs: how many of them are inputs.
+        outputs: the roots, written as operands are.
+
+    Example:
+        >>> from microgradlike import Value
+        >>> a, b = Value(2.0), Value(3.0)
+        >>> trace = Trace([a * b + 1.0], [a, b])
+        >>> [ROWS[k].name for k in trace.operations], trace.start.tolist(), trace.operands.tolist()
+        (['multiply', 'add'], [0, 2, 4], [0, 1, 2, -1])
+        >>> trace.constants.tolist(), trace.outputs.tolist()
+        ([1.0], [3])
+    """
+
+    __slots__ = ("constants", "inputs", "leaves", "operands", "operations", "outputs", "start")
+
+    def __init__(self, roots: Sequence[Any], inputs: Sequence[Value], constants: Collection[Value] = ()) -> None:
+        self.inputs = len(inputs)
+        self.operations, self.start, self.operands, self.constants, self.leaves, self.outputs = traced(
+            roots, inputs, constants
+        )
+
+    def __len__(self) -> int:
+        return len(self.operations)
+
+    def same(self, other: Trace) -> bool:
+        """Whether the other does the same with the same leaves; constants by their bits: nan is nan, 0 is not −0."""
+        mine, theirs = ([*map(id, t.leaves[t.inputs :])] for t in (self, other))
+        fields = ("operations", "start", "operands", "constants", "outputs")
+        return mine == theirs and all(getattr(self, f).tobytes() == getattr(other, f).tobytes() for f in fields)
+
+    def program(self) -> Program:
+        """The same as steps to read, to write down and to run in any namespace."""
+        constants, start = self.constants, self.start
+        arguments = [a if a >= 0 else constants[-1 - a] for a in self.operands]
+        names = {i: v.label for i, v in enumerate(self.leaves) if v.label}
+        return Program(
+            len(self.leaves),
+            [ROWS[k] for k in self.operations],
+            [tuple(arguments[i:j]) for i, j in pairwise(start)],
+            [a if a >= 0 else constants[-1 - a] for a in self.outputs],
+            names,
+        )
+
+
 def trace(
     roots: Sequence[Any], inputs: Sequence[Value], constants: Collection[Value] = ()
 ) -> tuple[Program, list[Value]]:
     """The program that computes `roots` from `inputs` and from the other leaves they depend on, and those leaves.
 
-    Steps are in the order of `topological_order`, which is the order in which backward() sweeps them. The
-    inputs of the program are `inputs`, then the other leaves in the order of first use. Leaves in
-    `constants` become constants; so do numbers among the roots.
+    Steps, inputs and constants are those of a `Trace`.
     """
-    order = topological_order([v for v in roots if isinstance(v, Value)])
-    slot: dict[Value, Argument] = {v: i for i, v in enumerate(inputs)}
-    fixed = {v: v.data for v in constants}
-    others = [v for v in order if v.op is None and v not in slot and v not in fixed]
-    for v in others:
-        slot[v] = len(slot)
-    count = len(slot)
-    slot.update(fixed)
-    names = {i: v.label for v, i in slot.items() if v.label and type(i) is int}
-    rows: list[Op] = []
-    args: list[tuple[Argument, ...]] = []
-    for v in order:
-        if v not in slot:
-            slot[v] = count + len(rows)
-            rows.append(v.op)  # type: ignore[arg-type]  # leaves have their slot already
-            args.append(tuple([a if type(a) is float else slot[a] for a in v.args]))
-    outputs = [slot[v] if isinstance(v, Value) else float(v) for v in roots]
-    return Program(count, rows, args, outputs, names), others
+    found = Trace(roots, inputs, constants)
+    return found.program(), found.leaves[found.inputs :]
 
 
 class Slot:
