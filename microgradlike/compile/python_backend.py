@@ -12,50 +12,19 @@ from typing import Any
 
 from .. import floats
 from ..graph.program import Program
+from ..graph.source import RELATIONS, Source, Text, bare
 from ..ops import TABLE
 
-__all__ = ["PythonRunner", "Source", "gradient_source", "value_source"]
+__all__ = ["PythonRunner", "gradient_source", "value_source"]
 
 _LONG = 300_000  # characters of arguments beyond which a program is interpreted rather than written out
 
 
-class Text(str):
-    """Source text with operators."""
-
-    __slots__ = ()
-
-    def __add__(self, other: Any) -> Text:
-        return Text(f"({self} + {literal(other)})")
-
-    def __radd__(self, other: Any) -> Text:
-        return Text(f"({literal(other)} + {self})")
-
-    def __sub__(self, other: Any) -> Text:
-        return Text(f"({self} - {literal(other)})")
-
-    def __rsub__(self, other: Any) -> Text:
-        return Text(f"({literal(other)} - {self})")
-
-    def __mul__(self, other: Any) -> Text:
-        return Text(f"({self} * {literal(other)})")
-
-    def __rmul__(self, other: Any) -> Text:
-        return Text(f"({literal(other)} * {self})")
-
-    def __neg__(self) -> Text:
-        return Text(f"(-{self})")
+literal = Text.literal
 
 
-def literal(x: Any) -> str:
-    """A number as source text."""
-    if isinstance(x, str):
-        return x
-    text = repr(float(x))
-    return f"({text})" if text[0] == "-" else text
-
-
-class Source:
-    """The namespace of texts. What one Python operator says is written as such, the rest as a call of `floats`."""
+class Python(Source):
+    """The namespace of Python texts. What one operator says is written as such, the rest as a call of `floats`."""
 
     def __init__(self) -> None:
         self.used: dict[str, Callable[..., Any]] = {"inf": inf, "nan": nan}  # type: ignore[dict-item]
@@ -66,12 +35,6 @@ class Source:
 
     def defined(self, test: Any, x: Any) -> Text:
         return Text(f"({literal(x)} if {literal(test)} == {literal(test)} else nan)")
-
-    def positive(self, x: Any) -> Text:
-        return Text(literal(x))
-
-    def negative(self, x: Any) -> Text:
-        return Text(f"(-{literal(x)})")
 
     def relu(self, x: Any) -> Text:
         return Text(f"({x} if {x} > 0.0 or {x} != {x} else 0.0)")
@@ -98,23 +61,10 @@ class Source:
         found = self._once("nth", repr(name), _tuple(xs), *map(literal, head))
         return lambda j: Text(f"{found}({j!r})")
 
-    def _infix(self, symbol: str, x: Any, y: Any) -> Text:
-        return Text(f"({literal(x)} {symbol} {literal(y)})")
+    def compared(self, name: str, x: Any, y: Any) -> Text:
+        return Text(f"(1.0 if {literal(x)} {RELATIONS[name]} {literal(y)} else 0.0)")
 
-    def _test(self, symbol: str, x: Any, y: Any) -> Text:
-        return Text(f"(1.0 if {literal(x)} {symbol} {literal(y)} else 0.0)")
-
-    def __getattr__(self, name: str) -> Callable[..., Text]:
-        if name.startswith("_") or name not in TABLE:
-            raise AttributeError(name)
-        symbol = {"add": "+", "subtract": "-", "multiply": "*"}.get(name)
-        if symbol is not None:
-            return lambda x, y: self._infix(symbol, x, y)
-        relation = {
-            "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=", "equal": "==", "not_equal": "!=",
-        }.get(name)  # fmt: skip
-        if relation is not None:
-            return lambda x, y: self._test(relation, x, y)
+    def function(self, name: str) -> Callable[..., Text]:
         self.used[name] = TABLE[name].on(floats)
         return lambda *xs: Text(f"{name}({', '.join(map(literal, xs))})")
 
@@ -127,7 +77,7 @@ def _names(program: Program) -> list[Text]:
     return [Text(f"x{i}") for i in range(program.inputs)] + [Text(f"v{k}") for k in range(len(program))]
 
 
-def _forward(program: Program, m: Source, names: list[Text], indent: str) -> list[str]:
+def _forward(program: Program, m: Python, names: list[Text], indent: str) -> list[str]:
     lines = []
     first = program.inputs
     units: dict[Any, str] = {}
@@ -143,9 +93,7 @@ def _forward(program: Program, m: Source, names: list[Text], indent: str) -> lis
                     xs = _tuple([names[a] if type(a) is int else a for a in vector])
                     lines.append(f"{indent}{units[norm]} = unit_vector({xs}, {names[norm]})")
                 text = Text(f"{units[norm]}[{vector.index(args[0])}]")
-        if text[0] == "(" and text[-1] == ")":
-            text = text[1:-1]
-        lines.append(f"{indent}{names[first + k]} = {text}")
+        lines.append(f"{indent}{names[first + k]} = {bare(text)}")
     return lines
 
 
@@ -155,7 +103,7 @@ def _unpack(names: Sequence[str], source: str, indent: str) -> list[str]:
 
 def value_source(program: Program, inputs: int) -> tuple[str, dict[str, Any]]:
     """The source of `run(parameters, rows)`, which lists the outputs for each row, and what it calls."""
-    m, names = Source(), _names(program)
+    m, names = Python(), _names(program)
     lines = ["def run(parameters, rows):"]
     lines += _unpack(names[inputs : program.inputs], "parameters", "    ")
     lines += ["    outputs = []", "    for row in rows:"]
@@ -168,7 +116,7 @@ def value_source(program: Program, inputs: int) -> tuple[str, dict[str, Any]]:
 
 def gradient_source(program: Program, inputs: int) -> tuple[str, dict[str, Any]]:
     """The source of `run(parameters, rows)`: the sums over rows of output 0 and of its gradients, and what it calls."""
-    m, names = Source(), _names(program)
+    m, names = Python(), _names(program)
     first = program.inputs
     lines = ["def run(parameters, rows):"]
     lines += _unpack(names[inputs:first], "parameters", "    ")
@@ -186,7 +134,7 @@ def gradient_source(program: Program, inputs: int) -> tuple[str, dict[str, Any]]
     return "\n".join(lines) + "\n", m.used
 
 
-def _sweep(program: Program, inputs: int, m: Source, names: list[Text], g: dict[int, Text], pad: str) -> list[str]:
+def _sweep(program: Program, inputs: int, m: Python, names: list[Text], g: dict[int, Text], pad: str) -> list[str]:
     first, root = program.inputs, program.outputs[0]
     active = _active(program, inputs)
     uses = _uses(program)
@@ -218,7 +166,7 @@ def _sweep(program: Program, inputs: int, m: Source, names: list[Text], g: dict[
                 g[a] = Text(f"g{a}")
                 started.append(g[a])
             plain = plain and simple
-            parts.append(f"{g[a]} += {text[1:-1] if text[0] == '(' and text[-1] == ')' else text}")
+            parts.append(f"{g[a]} += {bare(text)}")
         if parts and plain:
             body += [pad + part for part in parts]
         elif parts:
