@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .arguments.checks import choice, flag, integer
 from .arguments.habits import Familiar, no_such_name
-from .graph.engine import Value, topological_order, values
+from .graph.engine import Value, assign, set_grads, topological_order, values
 from .ops import TABLE, Op
 
 __all__ = ["MLP", "Layer", "Module", "Neuron", "Outputs", "Parameter", "activations", "initializers"]
@@ -33,6 +33,17 @@ class Parameter(Value):
 
     __slots__ = ()
     kind = "parameter"
+
+
+class Parameters(list[Parameter]):
+    """The parameters of a module, and their names: with them, an optimiser's saved state finds its parameter again."""
+
+    __slots__ = ("names",)
+
+    def __init__(self, named: Iterable[tuple[str, Parameter]]):
+        pairs = list(named)
+        super().__init__(parameter for _, parameter in pairs)
+        self.names = [name for name, _ in pairs]
 
 
 class Module(Familiar):
@@ -103,14 +114,13 @@ class Module(Familiar):
             prefix = f"{path}." if path else ""
             stack.extend(reversed([(f"{prefix}{name}", part) for name, part in inside]))
 
-    def parameters(self) -> list[Parameter]:
-        """All parameters, in order."""
-        return [parameter for _, parameter in self.named_parameters()]
+    def parameters(self) -> Parameters:
+        """All parameters, in order: a list, which also has their `names`."""
+        return Parameters(self.named_parameters())
 
     def zero_grad(self) -> None:
         """Sets the gradient of every parameter to 0."""
-        for parameter in self.parameters():
-            parameter.grad = 0.0
+        set_grads(self.parameters())
 
     def state_dict(self) -> dict[str, float]:
         """The number of every parameter by its name: plain data, to keep or save."""
@@ -129,8 +139,7 @@ class Module(Familiar):
                 f"unknown {unknown[:5] or 'nothing'}"
             )
         fresh = {name: Value(saved[name]).data for name in named}  # refuses what is no real number
-        for name, parameter in named.items():
-            parameter.data = fresh[name]
+        assign(list(named.values()), list(fresh.values()))
 
     def graph(self, x: Sequence[Any]) -> Any:
         """What the module answers to `x`, with names in the graph: inputs x1, x2 …, and what a subclass can name.

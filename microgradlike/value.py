@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
-from itertools import chain
+from itertools import chain, repeat
 from operator import add as _plus
 from operator import index as _index
 from typing import Any
@@ -1246,6 +1246,107 @@ def cotangents(roots: list[Any], gradients: list[float], wrt: Sequence[Value]) -
         for v in wrt:
             found.append(v._cot if v._mark != 0 else 0.0)  # noqa: PERF401  (compiled, a comprehension is untyped)
     return found
+
+
+# ── many leaves at once: one pass that nothing interrupts, so that all of them change or none ───────
+def data_of(leaves: Any) -> Any:
+    """The data of these Values as a buffer of float64: an `array.array`."""
+    return _gathered(list(leaves), False)
+
+
+def grads_of(leaves: Any) -> Any:
+    """Their gradients, likewise."""
+    return _gathered(list(leaves), True)
+
+
+def assign(leaves: Any, numbers: Any, owner: Any = None, items: Any = None) -> None:
+    """Assign numbers (a buffer of float64, or a sequence) to the data of leaves; then `owner.update(items)`, a dict's.
+
+    All or nothing: the checks come first, and no signal handler runs while it writes.
+
+    Raises:
+        GraphError: one of them is a computed node.
+        ValueError: there are more or fewer numbers than leaves.
+    """
+    global _epoch
+    leaves = list(leaves)
+    raw: bytes = _raw(numbers, len(leaves))
+    v: Value
+    for v in leaves:
+        if v._row is not None:
+            v.data = 0.0  # raises, with the cure
+        if _observer is not None:
+            _observer.assigned(v)
+    if items is None:
+        owner, items = {}, {}
+    with _lock:
+        _epoch += 1
+        if COMPILED:
+            p: cython.p_double = cython.cast(cython.p_double, cython.cast(cython.p_char, raw))
+            i: cython.Py_ssize_t
+            for i in range(len(leaves)):
+                v = leaves[i]
+                v._epoch = _epoch
+                v._data = p[i]
+            owner.update(items)
+        else:
+            fields: Any = Value
+            epochs = map(fields._epoch.__set__, leaves, repeat(_epoch))
+            writes = map(fields._data.__set__, leaves, array("d", raw))
+            deque(chain(epochs, writes, map(owner.update, (items,))), maxlen=0)
+
+
+def add_grads(leaves: Any, numbers: Any) -> None:
+    """Add numbers to the gradients of Values, all or nothing."""
+    _write_grads(list(leaves), _raw(numbers, len(leaves)), True)
+
+
+def set_grads(leaves: Any, numbers: Any = None) -> None:
+    """Set the gradients of Values to these numbers, or all to 0."""
+    raw = bytes(8 * len(leaves)) if numbers is None else _raw(numbers, len(leaves))
+    _write_grads(list(leaves), raw, False)
+
+
+@cython.cfunc
+def _write_grads(leaves: list, raw: bytes, adding: bool) -> object:  # type: ignore[type-arg]
+    with _lock:
+        if COMPILED:
+            p: cython.p_double = cython.cast(cython.p_double, cython.cast(cython.p_char, raw))
+            i: cython.Py_ssize_t
+            v: Value
+            for i in range(len(leaves)):
+                v = leaves[i]
+                v._grad = v._grad + p[i] if adding else p[i]
+        else:
+            fields: Any = Value
+            new = list(map(_plus, map(fields._grad.__get__, leaves), array("d", raw))) if adding else array("d", raw)
+            deque(map(fields._grad.__set__, leaves, new), maxlen=0)
+    return None
+
+
+@cython.cfunc
+def _gathered(leaves: list, grads: bool) -> object:  # type: ignore[type-arg]
+    if COMPILED:
+        raw = bytearray(8 * len(leaves))
+        p: cython.p_double = cython.cast(cython.p_double, cython.cast(cython.p_char, raw))
+        i: cython.Py_ssize_t
+        v: Value
+        for i in range(len(leaves)):
+            v = leaves[i]
+            p[i] = v._grad if grads else v._data
+        return memoryview(raw).cast("d")
+    fields: Any = Value
+    return array("d", map((fields._grad if grads else fields._data).__get__, leaves))
+
+
+def _raw(numbers: Any, count: int) -> bytes:
+    """The bytes of so many float64."""
+    if getattr(numbers, "dtype", "float64") != "float64" or not hasattr(numbers, "tobytes"):
+        numbers = array("d", numbers)
+    raw: bytes = numbers.tobytes()
+    if len(raw) != 8 * count:
+        raise ValueError(f"{len(raw) // 8} numbers for {count} Values")
+    return raw
 
 
 # ── contexts ────────────────────────────────────────────────────────────────────────────────────

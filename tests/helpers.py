@@ -54,3 +54,41 @@ def random_graph(random, size):
         ]
         nodes.append(random.choice(make)())
     return leaves, nodes, mg.sum(nodes[-3:])
+
+
+def interrupted(call, tries=200):
+    """Run `call()` again and again, each time with a KeyboardInterrupt at a later bytecode of it; yield after each.
+
+    Yields whether the call was interrupted; ends after the first call that was not, or after so many tries, spread
+    over the whole call. Signals reach Python between bytecodes only, so these are the places where one can.
+    """
+
+    def run(stop):
+        count = 0
+
+        def trace(frame, event, argument):
+            nonlocal count
+            frame.f_trace_opcodes = True
+            if event == "opcode":
+                count += 1
+                if count == stop:
+                    raise KeyboardInterrupt
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            call()
+        except KeyboardInterrupt:
+            return True, count
+        finally:
+            sys.settrace(before)
+        return False, count
+
+    _, total = run(-1)
+    yield False
+    for k in range(tries):
+        stop = 1 + k * max(1, total // tries)
+        if stop > total:
+            break
+        yield run(stop)[0]

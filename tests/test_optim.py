@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import random
 from functools import partial
 
 import pytest
+from helpers import interrupted
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -203,6 +205,163 @@ def test_step_works_on_parameters_of_a_network():
         loss.backward()
         step.step()
     assert loss.data < 0.01 * first
+
+
+# ── all or nothing ──────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("count", [2, 40])
+@pytest.mark.parametrize("kind", ["adam", "momentum", "nadam"])
+def test_an_interrupted_step_is_taken_or_not(kind, count):
+    """An interrupt at any bytecode leaves parameters, state and number of steps before the step or after it."""
+    make, _, _ = KINDS[kind]
+    parameters = leaves([0.5] * count)
+    for p in parameters:
+        p.grad = 1.0
+    step = make(parameters)
+    outcomes = set()
+
+    def state():
+        return data(parameters), step.state_dict()
+
+    twin = copy.deepcopy(step)
+    before = state()
+    for hit in interrupted(step):
+        after = state()
+        outcomes.add((hit, after == before))
+        if after != before:
+            twin()
+            assert after == (data(twin.parameters), twin.state_dict())
+        before = after
+    assert {(True, True), (False, False)} <= outcomes
+
+
+def test_an_interrupted_zero_grad_or_clipping_sets_all_or_none():
+    parameters = leaves([0.0] * 30)
+    step = optim.SGD(parameters)
+    for call, after in [(step.zero_grad, 0.0), (partial(optim.clip_grad_norm, parameters, 1.0), None)]:
+        for _ in interrupted(call):
+            assert len({p.grad for p in parameters}) == 1
+            assert after is None or parameters[0].grad in (after, 1.0)
+            for p in parameters:
+                p.grad = 1.0
+
+
+# ── parameters and settings may be assigned ─────────────────────────────────────────────────────
+def test_other_parameters_keep_the_state_of_those_that_stay():
+    a, b, c = leaves([1.0, 1.0, 1.0])
+    step = optim.SGD([a, b], 0.1, momentum=0.5)
+    a.grad, b.grad, c.grad = 1.0, 2.0, 3.0
+    step()
+    step.parameters = [c, b]
+    assert step.state == {"velocity": [0.0, 2.0]}
+    step()
+    assert (c.data, b.data) == pytest.approx((1.0 - 0.3, 0.8 - 0.1 * 3.0), abs=1e-15)
+    step.parameters += [a]
+    assert list(map(id, step.parameters)) == list(map(id, [c, b, a]))
+    for change in (lambda: step.parameters.append(a), lambda: step.parameters.clear()):
+        with pytest.raises(AttributeError, match=r"assign them all, optimizer\.parameters = "):
+            change()
+    with pytest.raises(ValueError, match="parameters is empty"):
+        step.parameters = []
+    assert len(step.parameters) == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "bad"),
+    [
+        (optim.Adam, "betas", (2.0, 3.0)), (optim.Adam, "eps", -1.0), (optim.SGD, "momentum", 1.0),
+        (optim.SGD, "learning_rate", 10**400), (optim.RMSprop, "centered", 1), (optim.AdamW, "weight_decay", math.inf),
+    ],
+)  # fmt: skip
+def test_assigned_settings_are_checked(kind, name, bad):
+    step = kind([Value(1.0)])
+    before = step.hyperparameters()
+    with pytest.raises((ValueError, TypeError), match=name):
+        setattr(step, name, bad)
+    assert step.hyperparameters() == before
+
+
+@pytest.mark.parametrize("parameters", [{Value(1.0)}, {Value(1.0): 1}, frozenset([Value(1.0)]), {"a": Value(1.0)}])
+def test_parameters_without_an_order_are_refused(parameters):
+    with pytest.raises(TypeError, match="has no order"):
+        optim.SGD(parameters)
+
+
+@pytest.mark.parametrize("kind", ["gradient descent", "sgd, weight decay"])
+def test_plain_descent_forgets_a_step_that_was_not_finite(kind):
+    make, _, _ = KINDS[kind]
+    x, y = leaves([1.0, 1.0])
+    step, fresh = make([x]), make([y])
+    x.grad = math.inf
+    step()
+    x.data = x.grad = y.grad = 1.0
+    step()
+    fresh()
+    assert x.data == y.data
+
+
+# ── state by name ───────────────────────────────────────────────────────────────────────────────
+def test_state_goes_to_the_parameter_of_its_name():
+    class One(nn.Module):
+        def __init__(self, names):
+            for name in names:
+                setattr(self, name, nn.Parameter(0.0))
+
+    first, second, third = One("pq"), One("qp"), One("pr")
+    step = optim.Adam(first.parameters(), 0.1)
+    first.p.grad, first.q.grad = 1.0, -2.0
+    step()
+    again = optim.Adam(second.parameters())
+    again.load_state_dict(step.state_dict())
+    assert again.state["mean"] == step.state["mean"][::-1] != step.state["mean"]
+    other = optim.Adam(third.named_parameters())
+    with pytest.raises(ValueError, match=r"of other parameters: missing \['r'\], unknown \['q'\]"):
+        other.load_state_dict(step.state_dict())
+    assert other.steps == 0
+    unnamed = optim.Adam(leaves([0.0, 0.0]))
+    unnamed.load_state_dict(step.state_dict())  # no names here: by position
+    assert unnamed.state == step.state
+
+
+def test_a_subclass_with_its_own_arguments_continues():
+    class Heavy(optim.SGD):
+        def __init__(self, parameters):
+            super().__init__(parameters, 0.1, momentum=0.5)
+
+    step = Heavy(leaves([1.0]))
+    step()
+    again = Heavy(leaves([1.0]))
+    again.load_state_dict(step.state_dict())
+    assert again.state_dict() == step.state_dict()
+
+
+def test_a_schedule_of_ones_own_need_be_no_dataclass():
+    class Half(optim.Schedule):
+        def __init__(self, rate):
+            self.rate = rate
+
+        def __call__(self, t):
+            return self.rate * 0.5**t
+
+    class Silent(Half):
+        def __init__(self, speed):
+            super().__init__(speed)
+
+    assert Half(0.1) == Half(0.1) != Half(0.9)
+    step = optim.SGD([Value(1.0)], Half(0.1))
+    again = optim.SGD([Value(1.0)])
+    again.load_state_dict(step.state_dict())
+    assert again.learning_rate == Half(0.1)
+    with pytest.raises(TypeError, match="Silent cannot be saved: it keeps no speed"):
+        optim.SGD([Value(1.0)], Silent(0.1)).state_dict()
+
+
+def test_an_error_within_a_property_is_its_own():
+    class Broken(optim.Schedule):
+        def __call__(self, t):
+            return self.missing
+
+    with pytest.raises(AttributeError, match="'missing'"):
+        optim.SGD([Value(1.0)], Broken()).current_learning_rate  # noqa: B018
 
 
 # ── schedules ───────────────────────────────────────────────────────────────────────────────────

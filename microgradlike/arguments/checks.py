@@ -15,7 +15,10 @@ def real(
     """A finite number in [low, high] as a float; `above`/`below` exclude the end point itself."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a real number, not {value!r} ({type(value).__name__})")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer beyond 1.8e308
+        number = math.inf
     fits = (
         math.isfinite(number)
         and low <= number <= high
@@ -23,7 +26,7 @@ def real(
         and not (below and number == high)
     )
     if not fits:
-        raise ValueError(f"{name} must be {_interval(low, high, above, below)}, not {value!r}")
+        raise ValueError(f"{name} must be {_interval(low, high, above, below)}, not {value!r:.60}")
     return number
 
 

@@ -42,6 +42,9 @@ class Familiar:
         return super().__new__(cls)
 
     def __getattr__(self, name: str) -> Any:
+        own: Any = getattr(type(self), name, None)
+        if hasattr(type(own), "__get__") and not callable(own):  # a property that failed: its own error is the one
+            return own.__get__(self, type(self))
         cure = type(self)._attributes.get(name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{f': {cure}' if cure else ''}")
 

@@ -12,15 +12,18 @@ Rules, defaults and the order of operations are PyTorch's, so that the sequence 
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
+from contextlib import nullcontext
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import floats
 from ..arguments.checks import flag, real
 from ..arguments.habits import Familiar, no_such_name
-from ..graph.engine import Value
+from ..graph.engine import Value, assign, data_of, grads_of, set_grads
 from .schedules import Constant, Cosine, Linear, Schedule, StepDecay, WarmUp, as_schedule
 
 __all__ = [
@@ -33,10 +36,11 @@ class Optimizer(Familiar):
     """What all optimisers share: the parameters, the learning rate, the state, saving and restoring.
 
     Attributes:
-        parameters: the leaf Values that `step` moves, in a fixed order.
-        learning_rate: a number or a `Schedule`; may be assigned between steps.
+        parameters: the leaf Values that `step` moves, in a fixed order; assigning others keeps the state of those that
+            stay.
+        learning_rate: a number or a `Schedule`; like all settings it may be assigned between steps, and is checked.
         steps: how many steps have been taken.
-        state: one flat list of numbers per name in `state_names`, in the order of `parameters`.
+        state: one flat list (or array) of numbers per name in `state_names`, in the order of `parameters`.
 
     `optimizer.step()` and `optimizer()` are the same.
     """
@@ -57,16 +61,36 @@ class Optimizer(Familiar):
         "param_groups": "there is one group: its parameters and learning_rate are attributes, which may be assigned",
         "minimize": "call loss.backward() and then step()",
     }
+    weight_decay: float = 0.0
+    _leaves: list[Value] = []  # noqa: RUF012  (none yet; never changed in place)
+    _names: list[str | None] = []  # noqa: RUF012
 
-    def __init__(self, parameters: Iterable[Value], learning_rate: float | Schedule, *, weight_decay: float = 0.0):
-        self.parameters = _checked_parameters(parameters)
+    def __init__(self, parameters: Iterable[Value], learning_rate: float | Schedule, **settings: Any):
         self.learning_rate = learning_rate
-        self.weight_decay = real("weight_decay", weight_decay, 0.0)
+        for name, value in settings.items():
+            setattr(self, name, value)
         self.steps = 0
-        self.state: dict[str, Any] = {name: self._initial() for name in self.state_names}
+        self.state: dict[str, Any] = {name: [] for name in self.state_names}
+        self.parameters = parameters
 
-    def _initial(self) -> list[float]:
-        return [0.0] * len(self.parameters)
+    @property
+    def parameters(self) -> Parameters:
+        """The leaf Values that `step` moves."""
+        return Parameters(self._leaves)
+
+    @parameters.setter
+    def parameters(self, parameters: Iterable[Value]) -> None:
+        leaves, names = _checked_parameters(parameters)
+        place = {id(p): i for i, p in enumerate(self._leaves)}
+        where = [place.get(id(p)) for p in leaves]
+        first = self._initial()
+        state = {
+            name: [first if i is None else float(numbers[i]) for i in where] for name, numbers in self.state.items()
+        }
+        vars(self).update(_leaves=leaves, _names=names, state=state)  # one step: no interrupt finds them torn
+
+    def _initial(self) -> float:
+        return 0.0
 
     @property
     def learning_rate(self) -> float | Schedule:
@@ -86,7 +110,8 @@ class Optimizer(Familiar):
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self._attributes and not hasattr(type(self), name):
             raise AttributeError(f"assigning {name!r} would change nothing: {self._attributes[name]}")
-        super().__setattr__(name, value)
+        check = _CHECKS.get(name) if name in self.hyperparameter_names else None
+        super().__setattr__(name, value if check is None else check(name, value))
 
     # ── one step ────────────────────────────────────────────────────────────────────────────────
     def coefficients(self, t: int, rate: float) -> tuple[float, ...]:
@@ -100,11 +125,11 @@ class Optimizer(Familiar):
     def step(self) -> None:
         """Moves every parameter by one step along its `.grad`. Gradients are kept: zero them before the next backward.
 
-        All new values are computed before the first is assigned.
+        All or nothing: parameters, state and the number of steps change together, or, after an error or an
+        interrupt, not at all.
         """
-        x = self.update([p.data for p in self.parameters], [p.grad for p in self.parameters])
-        for parameter, data in zip(self.parameters, x, strict=True):
-            parameter.data = data
+        x, state, steps = self._next(data_of(self._leaves), grads_of(self._leaves))
+        assign(self._leaves, x, vars(self), {"state": state, "steps": steps})
 
     __call__ = step
 
@@ -114,15 +139,25 @@ class Optimizer(Familiar):
         `x` and `g` are sequences of floats; or `g` is an array (NumPy's, or of another Array API namespace), then the
         step is a handful of array operations, and x and the state become arrays. The parameters are not touched.
         """
+        x, state, steps = self._next(x, g)
+        vars(self).update(state=state, steps=steps)
+        return x
+
+    def _next(self, x: Any, g: Any) -> tuple[Any, dict[str, Any], int]:
+        """The next x, state and number of steps; nothing is changed."""
         t = self.steps + 1
         c = self.coefficients(t, self._schedule(self.steps))
         states = list(self.state.values())
+        np = _numpy() if isinstance(g, memoryview) and len(g) > _FEW else None
+        if np is not None:
+            x, g = np.frombuffer(x), np.frombuffer(g)
         if hasattr(g, "dtype"):
             m = _namespace(g)
             x = m.asarray(x)
-            if self._couples_weight_decay():
-                g = g + self.weight_decay * x
-            x, *states = self.rule(m, c, x, g, *(m.asarray(s) for s in states))
+            with m.errstate(all="ignore") if hasattr(m, "errstate") else nullcontext():  # IEEE 754, as the floats
+                if self._couples_weight_decay():
+                    g = g + self.weight_decay * x
+                x, *states = self.rule(m, c, x, g, *(m.asarray(s) for s in states))
         else:
             if self._couples_weight_decay():
                 decay = self.weight_decay
@@ -130,17 +165,14 @@ class Optimizer(Familiar):
             rule = self.rule
             rows = [rule(floats, c, *row) for row in zip(x, g, *states, strict=True)]
             x, *states = map(list, zip(*rows, strict=True))
-        self.state = dict(zip(self.state, states, strict=True))
-        self.steps = t
-        return x
+        return x, dict(zip(self.state, states, strict=True)), t
 
     def _couples_weight_decay(self) -> bool:
         return self.weight_decay != 0.0
 
     def zero_grad(self) -> None:
         """Sets the gradient of every parameter to 0."""
-        for parameter in self.parameters:
-            parameter.grad = 0.0
+        set_grads(self._leaves)
 
     # ── saving and restoring ────────────────────────────────────────────────────────────────────
     def hyperparameters(self) -> dict[str, Any]:
@@ -159,20 +191,26 @@ class Optimizer(Familiar):
             "steps": self.steps,
             "hyperparameters": self.hyperparameters(),
             "state": {name: [float(number) for number in numbers] for name, numbers in self.state.items()},
+            "names": list(self._names),
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Continues where the optimiser that wrote `saved` stopped; settings are taken over, too.
 
-        Raises ValueError, and changes nothing, if it was another kind of optimiser, had another number of
-        parameters, or is malformed.
+        State goes to the parameter of the same name, where all have one: those of `net.parameters()`,
+        `net.named_parameters()`, or labels. Otherwise it goes by position.
+
+        Raises ValueError, and changes nothing, if it was another kind of optimiser, had other parameters, or is
+        malformed.
         """
         steps, plain, state = self._checked_state(saved)
         rate = plain.pop("learning_rate")
-        kind = type(self)
-        fresh = kind(self.parameters, Schedule.from_dict(rate) if isinstance(rate, dict) else rate, **plain)
-        fresh.steps, fresh.state = steps, state
-        self.__dict__.update(fresh.__dict__)
+        fresh = copy.copy(self)
+        fresh.learning_rate = Schedule.from_dict(rate) if isinstance(rate, dict) else rate
+        for name, value in plain.items():
+            setattr(fresh, name, tuple(value) if isinstance(value, list) else value)
+        fresh.coefficients(steps + 1, fresh.current_learning_rate)  # refuses settings that do not go together
+        vars(self).update({**vars(fresh), "steps": steps, "state": state})
 
     def _checked_state(self, saved: Any) -> tuple[int, dict[str, Any], dict[str, Any]]:
         name = type(self).__name__
@@ -190,20 +228,32 @@ class Optimizer(Familiar):
             raise ValueError(f"steps must be a whole number of at least 0, not {steps!r}")
         if not isinstance(state, dict) or state.keys() != set(self.state_names):
             raise ValueError(f"the state of {name} must hold {sorted(self.state_names)}, not {state!r:.200}")
-        count = len(self.parameters)
+        count = len(self._leaves)
         for key in self.state_names:
             numbers = state[key]
             if not isinstance(numbers, list) or not all(type(number) is float for number in numbers):
                 raise ValueError(f"state {key!r} must be a list of floats, not {numbers!r:.80}")
             if len(numbers) != count:
                 raise ValueError(f"state {key!r} is for {len(numbers)} parameters, this optimiser has {count}")
-        return steps, dict(plain), {key: list(state[key]) for key in self.state_names}
+        order = self._order(saved.get("names"))
+        return steps, dict(plain), {key: [state[key][i] for i in order] for key in self.state_names}
+
+    def _order(self, names: Any) -> Sequence[int]:
+        """Where each parameter's state is among that of parameters with these names."""
+        own = [name for name in self._names if name is not None]
+        if not isinstance(names, list) or None in names or len(own) < len(self._names) or len(set(names)) < len(names):
+            return range(len(self._leaves))
+        place = {name: i for i, name in enumerate(names)}
+        if place.keys() != set(own):
+            missing, unknown = sorted(set(own) - place.keys()), sorted(place.keys() - set(own))
+            raise ValueError(f"the state is of other parameters: missing {missing[:5]}, unknown {unknown[:5]}")
+        return [place[name] for name in own]
 
     def __repr__(self) -> str:
         settings = ", ".join(
             f"{name}={getattr(self, name)!r}" for name in ("learning_rate", *self.hyperparameter_names)
         )
-        return f"{type(self).__name__}({len(self.parameters)} parameters, {settings}, steps={self.steps})"
+        return f"{type(self).__name__}({len(self._leaves)} parameters, {settings}, steps={self.steps})"
 
 
 class GradientDescent(Optimizer):
@@ -259,6 +309,9 @@ class SGD(Optimizer):
 
     state_names = ("velocity",)
     hyperparameter_names = ("momentum", "nesterov", "dampening", "weight_decay")
+    momentum: float
+    nesterov: bool
+    dampening: float
 
     def __init__(
         self,
@@ -270,22 +323,29 @@ class SGD(Optimizer):
         dampening: float = 0.0,
         weight_decay: float = 0.0,
     ):
-        super().__init__(parameters, learning_rate, weight_decay=weight_decay)
-        self.momentum = real("momentum", momentum, 0.0, 1.0, below=True)
-        self.dampening = real("dampening", dampening, 0.0, 1.0)
-        self.nesterov = flag("nesterov", nesterov)
-        if self.nesterov and (self.momentum == 0.0 or self.dampening != 0.0):
-            raise ValueError(
-                f"nesterov=True needs momentum > 0 and dampening = 0, not momentum={momentum!r} and "
-                f"dampening={dampening!r}"
-            )
+        super().__init__(
+            parameters,
+            learning_rate,
+            momentum=momentum,
+            nesterov=nesterov,
+            dampening=dampening,
+            weight_decay=weight_decay,
+        )
+        self.coefficients(1, 0.0)
 
     def coefficients(self, t: int, rate: float) -> tuple[float, ...]:
+        if self.nesterov and (self.momentum == 0.0 or self.dampening != 0.0):
+            raise ValueError(
+                f"nesterov=True needs momentum > 0 and dampening = 0, not momentum={self.momentum!r} and "
+                f"dampening={self.dampening!r}"
+            )
         return rate, 1.0 if t == 1 else 1.0 - self.dampening
 
     def rule(self, m: Any, c: tuple[float, ...], x: Any, g: Any, *state: Any) -> tuple[Any, ...]:
         rate, share = c
         (velocity,) = state
+        if not self.momentum:  # no velocity, so that what is not finite in one step is not in the next
+            return x - rate * g, velocity
         velocity = self.momentum * velocity + share * g
         direction = g + self.momentum * velocity if self.nesterov else velocity
         return x - rate * direction, velocity
@@ -314,6 +374,9 @@ class Adagrad(Optimizer):
 
     state_names = ("sum_of_squares",)
     hyperparameter_names = ("learning_rate_decay", "initial_accumulator", "eps", "weight_decay")
+    learning_rate_decay: float
+    initial_accumulator: float
+    eps: float
 
     def __init__(
         self,
@@ -325,13 +388,17 @@ class Adagrad(Optimizer):
         eps: float = 1e-10,
         weight_decay: float = 0.0,
     ):
-        self.initial_accumulator = real("initial_accumulator", initial_accumulator, 0.0)
-        super().__init__(parameters, learning_rate, weight_decay=weight_decay)
-        self.learning_rate_decay = real("learning_rate_decay", learning_rate_decay, 0.0)
-        self.eps = real("eps", eps, 0.0)
+        super().__init__(
+            parameters,
+            learning_rate,
+            initial_accumulator=initial_accumulator,
+            learning_rate_decay=learning_rate_decay,
+            eps=eps,
+            weight_decay=weight_decay,
+        )
 
-    def _initial(self) -> list[float]:
-        return [self.initial_accumulator] * len(self.parameters)
+    def _initial(self) -> float:
+        return self.initial_accumulator
 
     def coefficients(self, t: int, rate: float) -> tuple[float, ...]:
         return (rate / (1.0 + (t - 1) * self.learning_rate_decay),)
@@ -367,6 +434,10 @@ class RMSprop(Optimizer):
 
     state_names = ("mean_square", "mean", "velocity")
     hyperparameter_names = ("rho", "eps", "momentum", "centered", "weight_decay")
+    rho: float
+    eps: float
+    momentum: float
+    centered: bool
 
     def __init__(
         self,
@@ -379,11 +450,9 @@ class RMSprop(Optimizer):
         centered: bool = False,
         weight_decay: float = 0.0,
     ):
-        super().__init__(parameters, learning_rate, weight_decay=weight_decay)
-        self.rho = real("rho", rho, 0.0, 1.0, below=True)
-        self.eps = real("eps", eps, 0.0)
-        self.momentum = real("momentum", momentum, 0.0, 1.0, below=True)
-        self.centered = flag("centered", centered)
+        super().__init__(
+            parameters, learning_rate, rho=rho, eps=eps, momentum=momentum, centered=centered, weight_decay=weight_decay
+        )
 
     def rule(self, m: Any, c: tuple[float, ...], x: Any, g: Any, *state: Any) -> tuple[Any, ...]:
         (rate,) = c
@@ -424,6 +493,8 @@ class Adadelta(Optimizer):
 
     state_names = ("mean_square", "mean_square_step")
     hyperparameter_names = ("rho", "eps", "weight_decay")
+    rho: float
+    eps: float
 
     def __init__(
         self,
@@ -434,9 +505,7 @@ class Adadelta(Optimizer):
         eps: float = 1e-6,
         weight_decay: float = 0.0,
     ):
-        super().__init__(parameters, learning_rate, weight_decay=weight_decay)
-        self.rho = real("rho", rho, 0.0, 1.0, below=True)
-        self.eps = real("eps", eps, 0.0)
+        super().__init__(parameters, learning_rate, rho=rho, eps=eps, weight_decay=weight_decay)
 
     def rule(self, m: Any, c: tuple[float, ...], x: Any, g: Any, *state: Any) -> tuple[Any, ...]:
         (rate,) = c
@@ -472,6 +541,9 @@ class Adam(Optimizer):
 
     state_names: ClassVar[tuple[str, ...]] = ("mean", "mean_square", "largest_mean_square")
     hyperparameter_names = ("betas", "eps", "amsgrad", "weight_decay")
+    betas: tuple[float, float]
+    eps: float
+    amsgrad: bool
 
     def __init__(
         self,
@@ -483,10 +555,7 @@ class Adam(Optimizer):
         amsgrad: bool = False,
         weight_decay: float = 0.0,
     ):
-        super().__init__(parameters, learning_rate, weight_decay=weight_decay)
-        self.betas = _checked_betas(betas)
-        self.eps = real("eps", eps, 0.0)
-        self.amsgrad = flag("amsgrad", amsgrad)
+        super().__init__(parameters, learning_rate, betas=betas, eps=eps, amsgrad=amsgrad, weight_decay=weight_decay)
 
     def coefficients(self, t: int, rate: float) -> tuple[float, ...]:
         beta1, beta2 = self.betas
@@ -567,6 +636,9 @@ class Nadam(Optimizer):
 
     state_names = ("mean", "mean_square")
     hyperparameter_names = ("betas", "eps", "momentum_decay", "weight_decay")
+    betas: tuple[float, float]
+    eps: float
+    momentum_decay: float
 
     def __init__(
         self,
@@ -578,10 +650,9 @@ class Nadam(Optimizer):
         momentum_decay: float = 0.004,
         weight_decay: float = 0.0,
     ):
-        super().__init__(parameters, learning_rate, weight_decay=weight_decay)
-        self.betas = _checked_betas(betas)
-        self.eps = real("eps", eps, 0.0)
-        self.momentum_decay = real("momentum_decay", momentum_decay, 0.0)
+        super().__init__(
+            parameters, learning_rate, betas=betas, eps=eps, momentum_decay=momentum_decay, weight_decay=weight_decay
+        )
         self._product = (0, 1.0)  # (t, Mₜ), so that a step costs one factor and not t
 
     def _momentum(self, t: int) -> float:
@@ -625,10 +696,9 @@ def clip_grad_norm(parameters: Iterable[Value], max_norm: float, *, eps: float =
     >>> round(x.grad, 12), round(y.grad, 12)
     (0.6, 0.8)
     """
-    leaves = _checked_parameters(parameters)
-    total, gradient = clipped([p.grad for p in leaves], max_norm, eps=eps)
-    for parameter, grad in zip(leaves, gradient, strict=True):
-        parameter.grad = grad
+    leaves, _ = _checked_parameters(parameters)
+    total, gradient = clipped(list(grads_of(leaves)), max_norm, eps=eps)
+    set_grads(leaves, gradient)
     return total
 
 
@@ -699,23 +769,74 @@ def _namespace(array: Any) -> Any:
     return np
 
 
-def _checked_betas(betas: Any) -> tuple[float, float]:
+_FEW = 16  # parameters up to which a loop over floats is quicker than array operations
+
+
+def _numpy() -> Any:
+    """NumPy, where it is installed."""
+    if find_spec("numpy") is None:
+        return None
+    import numpy as np
+
+    return np
+
+
+class Parameters(tuple[Value, ...]):
+    """An optimiser's parameters: a tuple, so that its state cannot fall out of step; added to a list, a list."""
+
+    __slots__ = ()
+
+    def __add__(self, other: Any) -> Any:
+        return [*self, *other]
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"an optimiser's parameters have no {name!r}: assign them all, "
+            "optimizer.parameters = [*optimizer.parameters, p]"
+        )
+
+
+def _checked_betas(name: str, betas: Any) -> tuple[float, float]:
     if not isinstance(betas, Sequence) or len(betas) != 2:
-        raise ValueError(f"betas must be a pair (β₁, β₂), not {betas!r}")
-    return real("betas[0]", betas[0], 0.0, 1.0, below=True), real("betas[1]", betas[1], 0.0, 1.0, below=True)
+        raise ValueError(f"{name} must be a pair (β₁, β₂), not {betas!r}")
+    return _below_1("betas[0]", betas[0]), _below_1("betas[1]", betas[1])
 
 
-def _checked_parameters(parameters: Any) -> list[Value]:
+_at_least_0 = partial(real, low=0.0)
+_below_1 = partial(real, low=0.0, high=1.0, below=True)
+_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "weight_decay": _at_least_0,
+    "learning_rate_decay": _at_least_0,
+    "initial_accumulator": _at_least_0,
+    "momentum_decay": _at_least_0,
+    "eps": _at_least_0,
+    "momentum": _below_1,
+    "rho": _below_1,
+    "betas": _checked_betas,
+    "dampening": partial(real, low=0.0, high=1.0),
+    "nesterov": flag,
+    "centered": flag,
+    "amsgrad": flag,
+}
+
+
+def _checked_parameters(parameters: Any) -> tuple[list[Value], list[str | None]]:
+    """The leaves, and a name for each: from (name, parameter) pairs, from a module, or its label."""
     if isinstance(parameters, Value):
         raise TypeError("parameters must be a list of Values, not one Value: write [x]")
     if hasattr(parameters, "parameters"):
         raise TypeError(f"parameters must be a list of Values, not {parameters!r:.60}: write net.parameters()")
+    if isinstance(parameters, (Set, dict)):
+        raise TypeError(f"parameters must be a list of Values: a {type(parameters).__name__} has no order of its own")
     try:
         leaves = list(parameters)
     except TypeError:
         raise TypeError(f"parameters must be a list of Values, not {parameters!r:.60}") from None
     if not leaves:
         raise ValueError("parameters is empty: there is nothing to optimise")
+    names: list[str | None] = list(getattr(parameters, "names", ()))
+    if all(isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) for pair in leaves):
+        names, leaves = [name for name, _ in leaves], [leaf for _, leaf in leaves]
     seen: set[int] = set()
     for i, leaf in enumerate(leaves):
         if not isinstance(leaf, Value):
@@ -727,4 +848,4 @@ def _checked_parameters(parameters: Any) -> list[Value]:
         if id(leaf) in seen:
             raise ValueError(f"parameters[{i}] is there twice: {leaf!r}")
         seen.add(id(leaf))
-    return leaves
+    return leaves, names if len(names) == len(leaves) else [leaf.label for leaf in leaves]

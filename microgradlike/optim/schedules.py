@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from inspect import signature
 from typing import Any, ClassVar
 
 from ..arguments.checks import choice, integer, real
 
 
-@dataclass(frozen=True)
 class Schedule:
     """A learning rate for every step: `schedule(t)` is the rate of the step that follows `t` completed ones.
 
-    Plain numbers and immutable, so it can be shared, compared, copied and saved.
+    Plain numbers and immutable, so it can be shared, compared, copied and saved. One of your own is best a frozen
+    dataclass; any class that keeps its arguments in attributes of their names does.
     """
 
     known: ClassVar[dict[str, type[Schedule]]] = {}
@@ -26,8 +27,24 @@ class Schedule:
         raise NotImplementedError
 
     def to_dict(self) -> dict[str, Any]:
-        """The schedule as plain data, for state dicts and files."""
-        return {"schedule": type(self).__name__, **asdict(self)}
+        """The schedule as plain data, for state dicts and files.
+
+        Raises TypeError if it does not keep its arguments in attributes of their names.
+        """
+        names = list(signature(type(self)).parameters)
+        missing = [name for name in names if not hasattr(self, name)]
+        if missing:
+            raise TypeError(
+                f"{type(self).__name__} cannot be saved: it keeps no {', '.join(missing)}. Assign each argument of "
+                "__init__ to the attribute of its name, or write to_dict()"
+            )
+        return {"schedule": type(self).__name__, **{name: getattr(self, name) for name in names}}
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *vars(self)))
 
     @staticmethod
     def from_dict(plain: dict[str, Any]) -> Schedule:
