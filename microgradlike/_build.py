@@ -1,4 +1,4 @@
-"""How installing compiles value.py to the extension `microgradlike._value`, and does without where it cannot.
+"""How installing writes the table as C and compiles value.py with it to `microgradlike._value`; or does without.
 
 setuptools calls this (pyproject.toml names it); the package never imports it.
 """
@@ -6,8 +6,11 @@ setuptools calls this (pyproject.toml names it); the package never imports it.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import shutil
+import sys
+from types import ModuleType
 from typing import Any
 
 from setuptools import Extension
@@ -21,6 +24,15 @@ def fingerprint(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
+def source_module(name: str) -> Any:
+    """A module of the package as it lies here, say "native.rows", without running the package's __init__."""
+    package = sys.modules.get("_microgradlike_source")
+    if package is None:
+        package = sys.modules["_microgradlike_source"] = ModuleType("_microgradlike_source")
+        package.__path__ = [HERE]
+    return importlib.import_module(f"_microgradlike_source.{name}")
+
+
 class BuildExtension(build_ext):  # type: ignore[misc]  # setuptools has no types
     """Cythonizes a copy of value.py under the name `_value`; without Cython or a compiler, skips it and says so."""
 
@@ -30,17 +42,29 @@ class BuildExtension(build_ext):  # type: ignore[misc]  # setuptools has no type
             return
         try:
             ext.sources = [self._translated()]
+            ext.include_dirs = [self._rows(), os.path.join(HERE, "native")]
             if self.compiler.compiler_type == "unix":
-                ext.extra_compile_args = ["-g0"]  # debugging symbols would be four fifths of the file
+                # Every operation is rounded as written. Debugging symbols would be four fifths of the file.
+                ext.extra_compile_args = ["-g0", "-ffp-contract=off", "-fno-math-errno"]
             super().build_extension(ext)
         except Exception as error:  # whatever is missing, the plain engine works
             self.warn(f"the compiled engine was not built, the plain one will run: {error}")
 
+    def _folder(self) -> str:
+        folder = os.path.join(self.build_temp, "microgradlike")
+        os.makedirs(folder, exist_ok=True)
+        return folder
+
+    def _rows(self) -> str:
+        """Writes rows.h; the folder where it lies."""
+        with open(os.path.join(self._folder(), "rows.h"), "w", encoding="utf-8") as file:
+            file.write(source_module("native.rows").text())
+        return self._folder()
+
     def _translated(self) -> str:
         from Cython.Build import cythonize
 
-        folder = os.path.join(self.build_temp, "microgradlike")
-        os.makedirs(folder, exist_ok=True)
+        folder = self._folder()
         source = os.path.join(folder, "_value.py")
         # A copy under another name: an extension named `value` would shadow value.py and later edits of it.
         with open(os.path.join(HERE, "value.py"), encoding="utf-8") as file:

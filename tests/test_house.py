@@ -19,6 +19,7 @@ PACKAGE = ROOT / "microgradlike"
 FLOORS = [
     ["ops", "files", "figure", "_build"],
     ["floats"],
+    ["native"],
     ["value"],
     ["graph"],
     ["arguments"],

@@ -186,7 +186,9 @@ class Rows:
         m = C(self.has_c)
         x = ["g", "z", *[f"x{j}" for j in range(len(row.rules))]]
         result = "-0.0" if rule is None else literal(rule(m, *[Number(m, each) for each in x]))
-        gate = result == "-0.0" or (m.lines and m.lines[-1].startswith(f"double {result} =") and ": -0.0;" in m.lines[-1])
+        gate = result == "-0.0" or (
+            m.lines and m.lines[-1].startswith(f"double {result} =") and ": -0.0;" in m.lines[-1]
+        )
         return _function(f"mg_{row.name}_d{i}", x, m.lines, result if gate else f"{result} + 0.0")
 
 
