@@ -1,1 +1,1 @@
-"""The table as C: what is generated from ops.py when the package is built, and the C it stands on. No Python runs here."""
+"""The table as C: what is generated from ops.py when the package is built, and the C that it stands on."""

@@ -27,7 +27,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from .. import floats
 from ..ops import TABLE, Op
 
 try:
@@ -227,9 +226,10 @@ def text() -> str:
 def _as_list(name: str, x: str, arity: int) -> list[str]:
     """A row of fixed arity as one of many operands."""
     pulls = " ".join(f"out[{i}] = mg_{name}_d{i}(g, z, {x});" for i in range(arity))
+    arguments = "double g, double z, const double *x, int n, double *out"
     return [
         f"MG_INLINE double mg_{name}_n(const double *x, int n) {{ (void)n; return mg_{name}({x}); }}",
-        f"MG_INLINE void mg_{name}_pull(double g, double z, const double *x, int n, double *out) {{ (void)n; {pulls} }}",
+        f"MG_INLINE void mg_{name}_pull({arguments}) {{ (void)n; {pulls} }}",
     ]
 
 
