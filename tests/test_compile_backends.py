@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 import microgradlike as mg
 from microgradlike import Value, floats
-from microgradlike.compile.training import Training
 from microgradlike.graph.engine import values
 from microgradlike.ops import TABLE
 from microgradlike.testing import expressions, graphs
@@ -612,69 +611,6 @@ def test_a_folder_that_cannot_be_written_is_no_error(tmp_path):
     pytest.importorskip("llvmlite", reason="only native code is kept")
     (tmp_path / "file").write_text("not a folder")
     assert run(tmp_path / "file") == run("")
-
-
-# ── training with a whole vector ────────────────────────────────────────────────────────────────
-def optimisers():
-    from microgradlike import optim
-
-    return [
-        lambda p: optim.GradientDescent(p, 0.1),
-        lambda p: optim.SGD(p, 0.05, momentum=0.9, nesterov=True, weight_decay=0.01),
-        lambda p: optim.Adagrad(p, 0.1),
-        lambda p: optim.RMSprop(p, 0.01, momentum=0.5, centered=True),
-        lambda p: optim.Adadelta(p),
-        lambda p: optim.Adam(p, optim.Linear(0.1, 0.01, 20)),
-        lambda p: optim.AdamW(p, 0.1, amsgrad=True),
-        lambda p: optim.Nadam(p, 0.1),
-    ]
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("which", range(8))
-def test_training_takes_the_optimisers_steps(which, backend):
-    rng = random.Random(5)
-    xs = [[rng.uniform(-1, 1) for _ in range(3)] for _ in range(10)]
-    ys = [rng.uniform(-1, 1) for _ in range(10)]
-
-    def made():
-        w = [Value(0.1 * i - 0.2) for i in range(11)]
-
-        def loss(x, y):
-            return (mg.tanh(mg.dot(w[:3], x)) * w[3] + w[4] * mg.sum(w[5:10]) - y) ** 2  # w[10] takes no part
-
-        return loss, w, optimisers()[which](w)
-
-    loss, w, optimizer = made()
-    losses = []
-    for _ in range(12):
-        optimizer.zero_grad()
-        losses.append(mg.compile(loss, backend="python").backward(xs, ys))
-        optimizer.step()
-    loss2, w2, optimizer2 = made()
-    step = mg.compile(loss2, backend=backend)
-    with Training(optimizer2) as training:
-        found = [training.step(step, xs, ys) for _ in range(12)]
-    assert found == pytest.approx(losses, rel=1e-10)
-    assert [v.data for v in w2] == pytest.approx([v.data for v in w], rel=1e-9, abs=1e-12)
-    assert optimizer2.steps == 12
-    # and the optimiser goes on by itself from there
-    for o, f in ((optimizer, loss), (optimizer2, loss2)):
-        o.zero_grad()
-        mg.compile(f, backend="python").backward(xs, ys)
-        o.step()
-    assert [v.data for v in w2] == pytest.approx([v.data for v in w], rel=1e-9, abs=1e-12)
-
-
-def test_training_writes_back_after_an_error():
-    from microgradlike import optim
-
-    w = Value(0.0)
-    step = mg.compile(lambda x: (w - x) ** 2)
-    with pytest.raises(ValueError, match="no rows"), Training(optim.GradientDescent([w], 0.25)) as training:
-        training.step(step, [1.0, 1.0])
-        training.step(step, [])
-    assert w.data == 0.5
 
 
 # ── other libraries ─────────────────────────────────────────────────────────────────────────────

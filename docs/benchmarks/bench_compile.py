@@ -20,7 +20,6 @@ from common import Missing, agree, case, example, main, optional
 
 import microgradlike as mg
 from microgradlike import Value, optim
-from microgradlike.compile.training import Training
 
 np = optional("numpy")
 torch, jax, casadi = optional("torch"), optional("jax"), optional("casadi")
@@ -703,18 +702,17 @@ def gpt(small):
         step = mg.compile(model.loss, backend=backend)
         rows = [np.array([d], float) for d in documents]
 
-        def training():
-            rate = optim.Linear(0.01, 0.0, 10**9)
-            return Training(optim.Adam(model.parameters(), rate, betas=(0.85, 0.99)))
-
-        training().step(step, rows[0])  # recorded and compiled; its result is thrown away with the training
-        run = training()
+        optimizer = optim.Adam(model.parameters(), optim.Linear(0.01, 0.0, 10**9), betas=(0.85, 0.99))
+        step.record(rows[0][0])
         taken = [0]
 
         def work():
             row = rows[taken[0] % len(rows)]
             taken[0] += 1
-            return run.step(step, row)
+            optimizer.zero_grad()
+            loss = step.backward(row)
+            optimizer.step()
+            return loss
 
         return work
 

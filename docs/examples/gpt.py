@@ -181,15 +181,15 @@ def train(model, documents, steps):
 
 
 def train_by_replay(model, documents, steps):
-    """The same steps as `train`, from recordings; the parameters live in a vector meanwhile."""
+    """The same steps as `train`, from recordings: one for every length of document."""
     from microgradlike import optim
-    from microgradlike.compile.training import Training
 
     loss = mg.compile(model.loss)
-    rate = optim.Linear(0.01, end=0.0, steps=steps)
-    with Training(optim.Adam(model.parameters(), rate, betas=(0.85, 0.99))) as training:
-        for step in range(steps):
-            yield training.step(loss, [documents[step % len(documents)]])
+    optimizer = optim.Adam(model.parameters(), optim.Linear(0.01, end=0.0, steps=steps), betas=(0.85, 0.99))
+    for step in range(steps):
+        optimizer.zero_grad()
+        yield loss.backward([documents[step % len(documents)]])
+        optimizer.step()
 
 
 def main(argv=None):

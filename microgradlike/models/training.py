@@ -11,12 +11,12 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from operator import add, mul
+from operator import mul
 from typing import Any
 
 from ..arguments.rows import as_lists, take
-from ..graph.engine import Value, no_grad
-from ..optim import Optimizer, clipped
+from ..graph.engine import Value, add_grads, assign, data_of, grads_of, no_grad, set_grads
+from ..optim import Optimizer, clip_grad_norm
 from .lbfgs import minimize
 from .progress import Progress
 
@@ -24,53 +24,31 @@ BACKENDS = ("auto", "eager", "python", "numpy", "llvm")
 
 
 class Examples:
-    """The mean of `loss(x, t)` over rows, and its gradient with respect to `parameters`, as vectors of numbers.
+    """The mean of `loss(x, t)` over rows: `mean`, and `backward`, which adds its gradient to the parameters' grads."""
 
-    Attributes:
-        parameters: the leaves that the loss uses, in the order of the vectors.
-    """
-
-    def __init__(
-        self, loss: Callable[[Any, Any], Any], parameters: Sequence[Value], example: tuple[Any, Any], backend: str
-    ):
+    def __init__(self, loss: Callable[[Any, Any], Any], example: tuple[Any, Any], backend: str):
         self._loss = loss
-        self.parameters = list(parameters)
         self._compiled = _compiled(loss, example, backend)
-        if self._compiled is not None:
-            self.parameters = list(self._compiled.parameters)
-            if len(self.parameters) != len(parameters):  # a branch in the loss hides some: too rare to replay
-                self.parameters, self._compiled = list(parameters), None
 
-    def gradient(self, x: Any, X: Any, T: Any) -> tuple[float, Any]:
-        """The mean loss of these rows at the parameters' numbers `x`, and its gradient: a list, or an array."""
+    def backward(self, X: Any, T: Any) -> float:
+        """The mean loss of these rows; its gradient is added to the grads."""
         if self._compiled is not None:
-            value, gradient = self._compiled.gradient(x, X, T)
-            return float(value), gradient
-        self.set(x)
-        for parameter in self.parameters:
-            parameter.grad = 0.0
-        losses = []
+            return float(self._compiled.backward(X, T))
+        losses, m = [], len(X)
         for row, target in zip(as_lists(X), T, strict=True):
             loss = self._loss(row, target)
-            loss.backward()
+            loss.backward(1.0 / m)
             losses.append(loss.data)
-        m = len(losses)
-        return math.fsum(losses) / m, [parameter.grad / m for parameter in self.parameters]
+        return math.fsum(losses) / m
 
-    def mean(self, x: Any, X: Any, T: Any) -> float:
+    def mean(self, X: Any, T: Any) -> float:
         """The mean loss alone."""
-        self.set(x)
         if self._compiled is not None:
             losses = [float(loss) for loss in self._compiled.map(X, T)]
         else:
             with no_grad():
                 losses = [self._loss(row, target).data for row, target in zip(as_lists(X), T, strict=True)]
         return math.fsum(losses) / len(losses)
-
-    def set(self, x: Any) -> None:
-        """Gives the parameters these numbers."""
-        for parameter, number in zip(self.parameters, x.tolist() if hasattr(x, "tolist") else x, strict=True):
-            parameter.data = number
 
 
 # A training knows how often it will call what it compiles, so it can choose better than compile's "auto", which sees
@@ -182,7 +160,8 @@ def train(
     course = run.course
     for history in (course.loss, course.validation_loss, course.learning_rate):
         del history[course.epochs :]
-    run.examples.set(course.kept[1] if plan.patience is None or course.interrupted else run.best)
+    assign(run.parameters, course.kept[1] if plan.patience is None or course.interrupted else run.best)
+    set_grads(run.parameters)
     return course
 
 
@@ -201,35 +180,23 @@ class _Run:
         self.plan, self.validation = plan, validation
         self.X, self.T = part
         backend = _chosen(plan, len(self.X), len(parameters))
-        self.examples = Examples(loss, parameters, (self.X[0], self.T[0]), backend)
-        is_weight = {id(p): flag for p, flag in zip(parameters, penalised, strict=True)}
-        self.l2 = [plan.l2 * is_weight[id(p)] for p in self.examples.parameters]
-        start = [p.data for p in self.examples.parameters]
+        self.examples = Examples(loss, (self.X[0], self.T[0]), backend)
+        self.parameters = list(parameters)
+        self.l2 = [plan.l2 * flag for flag in penalised]
+        start = data_of(self.parameters)
         self.course = Course((0, start))
         self.best, self._lowest, self._stale = start, math.inf, 0
 
-    def cost(self, x: Any, X: Any, T: Any) -> tuple[float, Any]:
-        """The penalised cost of these rows at x, and its gradient."""
-        cost, gradient = self.examples.gradient(x, X, T)
-        if self.plan.l2 and hasattr(gradient, "dtype"):
-            import numpy as np
-
-            x = np.asarray(x)
-            pull = np.asarray(self.l2) * x
-            return cost + 0.5 * float(pull @ x), gradient + pull
+    def backward(self, X: Any, T: Any) -> float:
+        """The penalised cost of these rows; its gradient is in the parameters' grads."""
+        set_grads(self.parameters)
+        cost = self.examples.backward(X, T)
         if self.plan.l2:
-            pulls = [rate * xi for rate, xi in zip(self.l2, x, strict=True)]
-            return cost + 0.5 * math.fsum(map(mul, pulls, x)), list(map(add, gradient, pulls))
-        return cost, gradient
-
-    def finite_cost(self, x: Any, X: Any, T: Any) -> tuple[float, Any]:
-        cost, gradient = self.cost(x, X, T)
-        if not math.isfinite(cost):
-            raise FloatingPointError(
-                f"the cost became {cost} in epoch {self.course.epochs + 1}: lower learning_rate, standardise the "
-                "features (standardize=True), or limit the gradient (clip_norm=1.0)"
-            )
-        return cost, gradient
+            x = data_of(self.parameters)
+            pulls = list(map(mul, self.l2, x))
+            add_grads(self.parameters, pulls)
+            cost += 0.5 * math.fsum(map(mul, pulls, x))
+        return cost
 
     # ── the two ways to the minimum ─────────────────────────────────────────────────────────────
     def by_steps(self, optimizer: Optimizer, progress: Progress) -> None:
@@ -237,7 +204,6 @@ class _Run:
         plan, m = self.plan, len(self.X)
         size = m if plan.batch_size is None else min(plan.batch_size, m)
         order = list(range(m))
-        x: Any = self.course.kept[1]
         for _ in range(plan.epochs):
             rate = optimizer.current_learning_rate
             if size < m and plan.shuffle:
@@ -246,38 +212,45 @@ class _Run:
             for start in range(0, m, size):
                 batch = order[start : start + size]
                 X, T = (self.X, self.T) if size == m else (take(self.X, batch), take(self.T, batch))
-                cost, gradient = self.finite_cost(x, X, T)
+                cost = self.backward(X, T)
+                if not math.isfinite(cost):
+                    raise FloatingPointError(
+                        f"the cost became {cost} in epoch {self.course.epochs + 1}: lower learning_rate, standardise "
+                        "the features (standardize=True), or limit the gradient (clip_norm=1.0)"
+                    )
                 total.append(cost * len(batch))
-                if size == m and plan.tolerance and _largest(gradient) <= plan.tolerance:
+                if size == m and plan.tolerance and _largest(grads_of(self.parameters)) <= plan.tolerance:
                     self.course.converged = True
                     raise _Stop
                 if plan.clip_norm is not None:
-                    _, gradient = clipped(gradient, plan.clip_norm)
-                x = optimizer.update(x, gradient)
-            self.completed(x, math.fsum(total) / m, rate, progress)
+                    clip_grad_norm(self.parameters, plan.clip_norm)
+                optimizer.step()
+            self.completed(math.fsum(total) / m, rate, progress)
 
     def by_lbfgs(self, progress: Progress) -> None:
         """Iterations of L-BFGS on all rows; each counts as an epoch."""
 
         def cost(x: list[float]) -> tuple[float, list[float]]:
-            value, gradient = self.cost(x, self.X, self.T)  # where it is not finite, a shorter step will be tried
-            return value, gradient.tolist() if hasattr(gradient, "tolist") else gradient
+            assign(self.parameters, x)
+            value = self.backward(self.X, self.T)  # where it is not finite, a shorter step will be tried
+            return value, list(grads_of(self.parameters))
 
-        for i, point in enumerate(minimize(cost, self.course.kept[1], tolerance=self.plan.tolerance)):
+        for i, point in enumerate(minimize(cost, list(self.course.kept[1]), tolerance=self.plan.tolerance)):
             if i:
-                self.completed(point.x, point.f, math.nan, progress)
+                assign(self.parameters, point.x)
+                self.completed(point.f, math.nan, progress)
             if i >= self.plan.epochs:
                 return
         self.course.converged = True
 
-    def completed(self, x: Any, loss: float, rate: float, progress: Progress) -> None:
+    def completed(self, loss: float, rate: float, progress: Progress) -> None:
         """One more epoch is done: note it, and stop if the validation part has stopped improving."""
-        course = self.course
+        course, x = self.course, data_of(self.parameters)
         if math.isnan(_largest(x)):
             raise FloatingPointError(
                 f"a parameter is no longer finite after epoch {course.epochs + 1}: lower learning_rate"
             )
-        check = self.examples.mean(x, *self.validation) if self.validation else math.nan
+        check = self.examples.mean(*self.validation) if self.validation else math.nan
         course.loss.append(loss)
         course.validation_loss.append(check)
         course.learning_rate.append(rate)
@@ -294,5 +267,5 @@ class _Run:
 
 def _largest(x: Any) -> float:
     """The largest magnitude in a vector; nan if a number in it is not finite."""
-    numbers = x.tolist() if hasattr(x, "tolist") else x
+    numbers = list(x)
     return max(map(abs, numbers)) if all(map(math.isfinite, numbers)) else math.nan

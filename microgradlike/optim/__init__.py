@@ -28,7 +28,7 @@ from .schedules import Constant, Cosine, Linear, Schedule, StepDecay, WarmUp, as
 
 __all__ = [
     "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Constant", "Cosine", "GradientDescent", "Linear", "Nadam",
-    "Optimizer", "RMSprop", "Schedule", "StepDecay", "WarmUp", "clip_grad_norm", "clipped",
+    "Optimizer", "RMSprop", "Schedule", "StepDecay", "WarmUp", "clip_grad_norm",
 ]  # fmt: skip
 
 
@@ -697,23 +697,13 @@ def clip_grad_norm(parameters: Iterable[Value], max_norm: float, *, eps: float =
     (0.6, 0.8)
     """
     leaves, _ = _checked_parameters(parameters)
-    total, gradient = clipped(list(grads_of(leaves)), max_norm, eps=eps)
-    set_grads(leaves, gradient)
-    return total
-
-
-def clipped(gradient: Any, max_norm: float, *, eps: float = 1e-6) -> tuple[float, Any]:
-    """(norm before clipping, clipped gradient) of a gradient that is a list or an array; see `clip_grad_norm`.
-
-    >>> clipped([3.0, 4.0], 2.5, eps=0.0)
-    (5.0, [1.5, 2.0])
-    """
     limit, eps = real("max_norm", max_norm, 0.0, above=True), real("eps", eps, 0.0)
-    total = math.hypot(*(gradient.tolist() if hasattr(gradient, "tolist") else gradient))
+    gradient = grads_of(leaves)
+    total = math.hypot(*gradient)
     scale = 1.0 if total + eps == 0.0 else limit / (total + eps)
-    if scale >= 1.0:  # never where it is nan: a gradient that is not a number must not pass for a small one
-        return total, gradient
-    return total, gradient * scale if hasattr(gradient, "dtype") else [g * scale for g in gradient]
+    if not scale >= 1.0:  # also where it is nan: a gradient that is not a number must not pass for a small one
+        set_grads(leaves, [g * scale for g in gradient])
+    return total
 
 
 def by_name() -> dict[str, Callable[..., Optimizer]]:
