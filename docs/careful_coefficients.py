@@ -1,4 +1,4 @@
-"""Writes microgradlike/floats/coefficients.py: the constants of the careful formulas, computed with mpmath.
+"""Writes microgradlike/floats/coefficients.py: the constants of the careful formulas, by mpmath.
 
     python docs/careful_coefficients.py
 
@@ -112,7 +112,7 @@ CONSTANTS: dict[str, tuple[str, Any]] = {
     "GELU_TANH": ("the root of gelu_tanh′ and its Taylor series", at_root(gelu_tanh_slope, -0.7524614220710163)),
 }
 
-HEAD = '''"""Constants of careful.py, written by docs/careful_coefficients.py. A pair of floats is one number to 32 digits.
+HEAD = '''"""Constants of careful.py, from docs/careful_coefficients.py. A pair of floats is one number to 32 digits.
 
 A polynomial is its first coefficient, as a pair, and the others.
 """

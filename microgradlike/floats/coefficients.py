@@ -1,4 +1,4 @@
-"""Constants of careful.py, written by docs/careful_coefficients.py. A pair of floats is one number to 32 digits.
+"""Constants of careful.py, from docs/careful_coefficients.py. A pair of floats is one number to 32 digits.
 
 A polynomial is its first coefficient, as a pair, and the others.
 """

@@ -1,4 +1,4 @@
-"""The words of careful.py on Python floats. No formulas: these are careful.py's, and floats/__init__.py has the rows."""
+"""The words of careful.py on Python floats. No formulas (careful.py has them), no rows (floats/__init__.py)."""
 
 from __future__ import annotations
 

@@ -23,7 +23,8 @@ __all__ = ["BOTH", "RARE", "careful_functions"]
 
 RARE = ("sigmoid_minus", "logaddexp", "pow_slope")
 BOTH = {
-    "silu": "silu_slope", "gelu": "gelu_slope", "gelu_tanh": "gelu_tanh_slope", "mish": "mish_slope", "erf": "erf_slope",
+    "silu": "silu_slope", "mish": "mish_slope", "gelu": "gelu_slope", "gelu_tanh": "gelu_tanh_slope",
+    "erf": "erf_slope",
 }  # fmt: skip
 
 
