@@ -64,8 +64,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ctypes.CDLL]:
     if compiler is None:
         pytest.skip("needs a C compiler")
     folder = tmp_path_factory.mktemp("careful")
-    text = [f'#include "{(ROOT / "microgradlike" / "native" / "maths.h").as_posix()}"']
-    text += c_text.careful_functions().values()
+    text = list(c_text.careful_functions().values())
     for name in careful.ROWS:
         n = arity(name)
         heads, args = ([f"{word}x{j}" for j in range(n)] for word in ("double ", ""))
@@ -77,6 +76,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ctypes.CDLL]:
         text += [f"void {name}_both(double x, double *v, double *s) {{ mg_{name}_both(x, v, s); }}"]
     (folder / "careful.c").write_text("\n".join(text))
     flags = ["-O2", "-shared", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+    flags += ["-I", str(ROOT / "microgradlike" / "native")]
     target = folder / "careful.so"
     subprocess.run([compiler, *flags, folder / "careful.c", "-o", target, "-lm"], check=True)
     yield ctypes.CDLL(str(target))

@@ -7,8 +7,8 @@ Text and functions of a row named `silu`:
     double mg_logaddexp_most(double x0, double x1, int64_t *doubt)   (RARE rows) without a branch; sets *doubt where
                                                                  mg_logaddexp must be asked instead
 
-All but the rows themselves in RARE are free of branches and calls, so loops over them become vector code. They need
-native/maths.h in front, and a compiler that neither contracts (-ffp-contract=off) nor reorders.
+All but the rows themselves in RARE are free of branches and calls, so loops over them become vector code. Their words
+are in maths.h; the compiler must neither contract (-ffp-contract=off) nor reorder.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class Statements:
         return f"t{self._count}"
 
     abs, copysign, pow, fmod = _call("fabs"), _call("copysign"), _call("pow"), _call("fmod")
-    scale = _call("mg_scale")
+    scale = _call("mc_scale")
 
     def divide(self, x: Any, y: Any) -> Name:
         return self.new(f"{self.text(x)} / {self.text(y)}")
@@ -128,10 +128,10 @@ class Statements:
 
     def two_product(self, a: Any, b: Any) -> tuple[Name, Name]:
         p = self.new(f"{self.text(a)} * {self.text(b)}")
-        return p, self.new(f"mg_lost({self.text(a)}, {self.text(b)}, {p.text})")
+        return p, self.new(f"mc_lost({self.text(a)}, {self.text(b)}, {p.text})")
 
     def split(self, x: Any) -> tuple[Name, Name]:
-        return self.new(f"mg_fraction({self.text(x)})"), self.new(f"mg_exponent({self.text(x)})")
+        return self.new(f"mc_mantissa({self.text(x)})"), self.new(f"mc_exponent({self.text(x)})")
 
     def rarely(self, test: Test, x: Any, better: Callable[[], Any]) -> Any:
         if not self.branches:
@@ -160,20 +160,23 @@ def _function(head: str, c: Statements, *ends: str) -> str:
 
 
 def careful_functions() -> dict[str, str]:
-    """The C text of each careful row, by its name; of a row in BOTH or RARE, its other function is `<row>_…`."""
-    found = {}
+    """The C definition of each careful row, by its name; and under "" what they need and their `_most` and `_both`."""
+    found, others = {}, ['#include "maths.h"']
     for name, formula in careful.ROWS.items():
         arity = formula.__code__.co_argcount - 1
         heads = ", ".join(f"double x{j}" for j in range(arity))
-        for suffix, more in [("", "")] + [("_most", ", int64_t *doubt")] * (name in RARE):
-            c = Statements(branches=not suffix)
-            result = formula(c, *[Name(c, f"x{j}") for j in range(arity)])
-            text = _function(f"double mg_{name}{suffix}({heads}{more})", c, f"return {c.text(result)};")
-            found[name + suffix] = text
+
+        def written(suffix: str, more: str, c: Statements) -> str:
+            result = formula(c, *[Name(c, f"x{j}") for j in range(arity)])  # noqa: B023  (called at once)
+            return _function(f"double mg_{name}{suffix}({heads}{more})", c, f"return {c.text(result)};")  # noqa: B023
+
+        found[name] = written("", "", Statements())
+        if name in RARE:
+            others.append(written("_most", ", int64_t *doubt", Statements(branches=False)))
     for name, slope in BOTH.items():
         c = Statements()
         x = Name(c, "x0")
         value, derivative = (c.text(careful.ROWS[row](c, x)) for row in (name, slope))
         head = f"void mg_{name}_both(double x0, double *value, double *slope)"
-        found[f"{name}_both"] = _function(head, c, f"*value = {value};", f"*slope = {derivative};")
-    return found
+        others.append(_function(head, c, f"*value = {value};", f"*slope = {derivative};"))
+    return {"": "\n".join(others), **found}

@@ -9,7 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(_MSC_VER) && !defined(__clang__)
+#ifdef MG_INLINE
+#elif defined(_MSC_VER) && !defined(__clang__)
 #define MG_INLINE static __forceinline
 #elif defined(__GNUC__)
 #define MG_INLINE static inline __attribute__((always_inline, unused))
@@ -17,24 +18,24 @@
 #define MG_INLINE static inline
 #endif
 
-#define MG_SHIFTER 6755399441055744.0 /* 1.5·2⁵²: adding it leaves an integer in the low bits */
+#define MC_SHIFTER 6755399441055744.0 /* 1.5·2⁵²: adding it leaves an integer in the low bits */
 
-MG_INLINE int64_t mg_bits(double x) { int64_t i; memcpy(&i, &x, 8); return i; }
-MG_INLINE double mg_unbits(int64_t i) { double x; memcpy(&x, &i, 8); return x; }
+MG_INLINE int64_t mc_bits(double x) { int64_t i; memcpy(&i, &x, 8); return i; }
+MG_INLINE double mc_unbits(int64_t i) { double x; memcpy(&x, &i, 8); return x; }
 
 /* ── the words of careful formulas ── */
-MG_INLINE double mg_power_of_two(double k) {
-  return mg_unbits((int64_t)((uint64_t)mg_bits(k + MG_SHIFTER) << 52) + ((int64_t)1023 << 52));
+MG_INLINE double mc_power_of_two(double k) {
+  return mc_unbits((int64_t)((uint64_t)mc_bits(k + MC_SHIFTER) << 52) + ((int64_t)1023 << 52));
 }
 
 /* x·2ᵏ in two factors, so that neither overflows and a subnormal result is rounded once. */
-MG_INLINE double mg_scale(double x, double k) {
-  double half = (0.5 * k + MG_SHIFTER) - MG_SHIFTER;
-  return x * mg_power_of_two(half) * mg_power_of_two(k - half);
+MG_INLINE double mc_scale(double x, double k) {
+  double half = (0.5 * k + MC_SHIFTER) - MC_SHIFTER;
+  return x * mc_power_of_two(half) * mc_power_of_two(k - half);
 }
 
 /* a·b − p, p = a·b as rounded (Dekker 1971). */
-MG_INLINE double mg_lost(double a, double b, double p) {
+MG_INLINE double mc_lost(double a, double b, double p) {
 #if defined(__FMA__) || defined(__aarch64__)
   return fma(a, b, -p);
 #else
@@ -45,20 +46,20 @@ MG_INLINE double mg_lost(double a, double b, double p) {
 }
 
 /* f and k of x = f·2ᵏ, f in [√½, √2). */
-#define MG_ROOT_HALF ((int64_t)0x3fe6a09e667f3bcd)
-MG_INLINE int64_t mg_biased(double y) {
-  return (int64_t)((uint64_t)(mg_bits(y) + (((int64_t)1023 << 52) - MG_ROOT_HALF)) >> 52);
+#define MC_ROOT_HALF ((int64_t)0x3fe6a09e667f3bcd)
+MG_INLINE int64_t mc_biased(double y) {
+  return (int64_t)((uint64_t)(mc_bits(y) + (((int64_t)1023 << 52) - MC_ROOT_HALF)) >> 52);
 }
-MG_INLINE double mg_normal(double x) { return x < 0x1p-1022 ? x * 0x1p54 : x; }
-MG_INLINE double mg_fraction(double x) {
-  double y = mg_normal(x);
-  int64_t shift = (int64_t)((uint64_t)mg_biased(y) << 52) - ((int64_t)1023 << 52);
-  double f = mg_unbits(mg_bits(y) - shift);
+MG_INLINE double mc_normal(double x) { return x < 0x1p-1022 ? x * 0x1p54 : x; }
+MG_INLINE double mc_mantissa(double x) {
+  double y = mc_normal(x);
+  int64_t shift = (int64_t)((uint64_t)mc_biased(y) << 52) - ((int64_t)1023 << 52);
+  double f = mc_unbits(mc_bits(y) - shift);
   f = x == 0.0 ? x : f;
   return x < INFINITY ? f : x;
 }
-MG_INLINE double mg_exponent(double x) {
-  double k = mg_unbits(mg_biased(mg_normal(x)) | ((int64_t)0x433 << 52)) - (4503599627370496.0 + 1023.0);
+MG_INLINE double mc_exponent(double x) {
+  double k = mc_unbits(mc_biased(mc_normal(x)) | ((int64_t)0x433 << 52)) - (4503599627370496.0 + 1023.0);
   k = x < 0x1p-1022 ? k - 54.0 : k;
   k = x == 0.0 ? 0.0 : k;
   return x < INFINITY ? k : 0.0;
