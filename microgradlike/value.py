@@ -1393,8 +1393,8 @@ def is_recording() -> bool:
 
 
 def is_observed() -> bool:
-    """Whether a program is being recorded (see `recording`), which will be run for other numbers."""
-    return _observer is not None
+    """Whether this thread is recording a program (see `recording`), which will be run for other numbers."""
+    return _observer is not None and _observer.thread == threading.get_ident()
 
 
 def recording_again() -> Any:
@@ -1413,16 +1413,16 @@ def inspecting(inspector: Any) -> Any:
 def recording(observer: Any) -> Iterator[None]:
     """Within it, `observer` hears of all that a recorded graph cannot show.
 
-    `observer.branched(left, relation, right, outcome)`: Python branched on a Value's data;
-    `observer.data_read(v)`; `observer.assigned(v)`: the data of a leaf; `observer.created(v)`: a new leaf.
-    One recording at a time.
+    `observer.thread` is the thread that records; `observer.branched(left, relation, right, outcome)`: Python branched
+    on a Value's data; `observer.data_read(v)`; `observer.assigned(v)`: the data of a leaf; `observer.created(v)`: a
+    new leaf. One at a time, which is the caller's business; one that an interrupt left behind gives way.
     """
     global _observer
-    with _lock:
-        if _observer is not None:
-            raise RuntimeError("a recording is under way already, and recordings do not nest")
-        _observer = observer
     try:
-        yield
+        try:
+            _observer = observer
+            yield
+        finally:
+            _observer = None
     finally:
-        _observer = None
+        _observer = None  # again: the line before can be interrupted, too

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import os
+import sys
 import threading
+import types
+import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
@@ -11,18 +16,31 @@ from operator import add, attrgetter
 from typing import Any, overload
 
 from ..graph import engine as _engines
-from ..graph.engine import Value
+from ..graph.engine import Value, values
 from ..graph.engine import compiled as native_engine
 from ..graph.program import Program
-from .inputs import Rows, Signature, build, flatten, plain_rows, rows_of, size
+from .inputs import (
+    HoldsValue,
+    Keyword,
+    Rows,
+    Signature,
+    alike,
+    build,
+    described,
+    flatten,
+    plain_rows,
+    rows_of,
+    stacked,
+)
 from .python_backend import PythonRunner
-from .recording import BranchError, Recording, guarded_program, record, recorded_graph
+from .recording import BranchError, Recording, guarded_program, is_recorded, record, recorded_graph
 
 __all__ = ["Compiled", "compile"]
 
 BACKENDS = ("auto", "python", "numpy", "llvm")
 _EXTRA = {"numpy": ("numpy", "numpy"), "llvm": ("llvmlite", "llvm")}
 _MOST_BRANCHES = 64
+_MOST_SHAPES = 256  # of the arguments: the oldest is forgotten, and recorded again if it comes back
 _SMALL = 20_000  # operands × rows up to which generated Python is as good as anything
 _NARROW = 100  # operands × rows of each level, below which array calls cost more than their numbers
 
@@ -123,6 +141,7 @@ class Compiled:
 
     def __init__(self, function: Any, inputs: Any, options: dict[str, Any]) -> None:
         self._options = options
+        self._made_of = (function, inputs)
         self._recordings: dict[tuple[Signature, ...], list[Recording]] = {}
         self._lock = threading.RLock()
         self._index: dict[Value, int] = {}
@@ -131,6 +150,7 @@ class Compiled:
         self._names: list[str] = []
         self._positional = range(0)  # how many arguments there may be, if they can only be positional ones
         self.function: Callable[..., Any] | None = None
+        _alive.add(self)
         if isinstance(function, Value):
             if inputs is None:
                 raise TypeError("compiling a graph needs inputs=[...], the leaves that a replay is given numbers for")
@@ -144,6 +164,8 @@ class Compiled:
             self.function = function
             self.__name__ = getattr(function, "__name__", type(function).__name__)
             self.__doc__ = getattr(function, "__doc__", None) or type(self).__doc__
+            self.__module__ = getattr(function, "__module__", None) or type(self).__module__
+            self.__qualname__ = getattr(function, "__qualname__", self.__name__)
             try:
                 self._bind = inspect.signature(function)
                 self._names = list(self._bind.parameters)
@@ -159,6 +181,37 @@ class Compiled:
     def __repr__(self) -> str:
         count = sum(map(len, self._recordings.values()))
         return f"<compiled {self.__name__}: {count} recording{'s' * (count != 1)}, {len(self._index)} parameters>"
+
+    # ── as functions are: bound to an instance, copied, pickled; what was recorded stays behind ─────
+    def __get__(self, instance: Any, owner: Any = None) -> Compiled:
+        """Bound to an instance, as a function in a class body is; each instance has recordings of its own."""
+        bound = getattr(self.function, "__get__", lambda *_: None)(instance, owner)
+        if instance is None or not isinstance(bound, types.MethodType):
+            return self
+        kept = getattr(instance, "__dict__", {})
+        known = kept.get(key := f"_compiled_{self.__name__}")
+        if isinstance(known, Compiled) and known.function == bound and known._made_of[0].__self__ is instance:
+            return known
+        made = Compiled(bound, None, self._options)
+        if isinstance(kept, dict):
+            kept[key] = made
+        return made
+
+    def __copy__(self) -> Compiled:
+        return Compiled(*self._made_of, self._options)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Compiled:
+        made = memo[id(self)] = Compiled(*copy.deepcopy(self._made_of, memo), self._options)
+        return made
+
+    def __reduce__(self) -> Any:
+        function = self.function
+        if isinstance(function, types.MethodType) and self is getattr(function.__self__, self.__name__, None):
+            return getattr, (function.__self__, self.__name__)
+        found: Any = sys.modules.get(self.__module__)
+        for name in getattr(self, "__qualname__", "").split("."):
+            found = getattr(found, name, None)
+        return self.__qualname__ if found is self else (Compiled, (*self._made_of, self._options))
 
     # ── what it consists of ─────────────────────────────────────────────────────────────────────
     @property
@@ -190,11 +243,31 @@ class Compiled:
 
     # ── one example ─────────────────────────────────────────────────────────────────────────────
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        """The result for one example: floats, exactly those of the eager engine, in the shape the function returns."""
-        signature, numbers = self._flat(arguments, named)
+        """The result for one example: floats, exactly those of the eager engine, in the shape the function returns.
+
+        Called with Values, or while another function is recorded, it is the function itself, and answers Values.
+        """
+        if is_recorded():
+            return self._itself(arguments, named)
+        try:
+            signature, numbers = self._flat(arguments, named)
+        except HoldsValue:
+            return self._itself(arguments, named)
         recording = self._recording(signature, numbers)
         self._check_indices(recording, [[numbers]])
         return self._exact(recording, numbers)
+
+    def _itself(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """The result as Values, which record what is computed with them."""
+        if self.function is not None:
+            return self.function(*arguments, **named)
+        leaves: list[Any] = []
+        given, keywords = self._arguments(arguments, named)
+        for x, name in zip(given, self._labels(given, keywords), strict=True):
+            flatten(x, leaves, name, values=True)
+        recording = next(iter(self._recordings.values()))[0]
+        results = recording.program.run(values, [*leaves, *recording.parameters])
+        return results[0] if recording.result is None else build(recording.result, iter(results))
 
     def _exact(self, recording: Recording, numbers: list[float]) -> Any:
         results = self._exact_results(recording, numbers)
@@ -291,42 +364,50 @@ class Compiled:
         return exported(self, library)
 
     # ── choosing ────────────────────────────────────────────────────────────────────────────────
-    def _arguments(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+    def _arguments(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+        """All arguments, and the names of the last ones, which are passed by name."""
         if not named and len(arguments) in self._positional:
-            return arguments
+            return arguments, ()
         if self._bind is None:
-            if named:
-                raise TypeError(f"{self.__name__} takes no named arguments: {', '.join(named)}")
-            if self.function is None and len(arguments) != len(self._names):
-                raise TypeError(
-                    f"{self.__name__} takes {len(self._names)} arguments, as many as inputs, not {len(arguments)}"
-                )
-            return arguments
+            if self.function is None:
+                if named:
+                    raise TypeError(f"{self.__name__} takes no named arguments: {', '.join(named)}")
+                if len(arguments) != len(self._names):
+                    raise TypeError(
+                        f"{self.__name__} takes {len(self._names)} arguments, as many as inputs, not {len(arguments)}"
+                    )
+            return (*arguments, *named.values()), tuple(named)
         bound = self._bind.bind(*arguments, **named)
-        if bound.kwargs:
-            raise TypeError(f"{self.__name__} has keyword-only arguments: compile a function without them")
-        return bound.args
+        return (*bound.args, *bound.kwargs.values()), tuple(bound.kwargs)
 
     def _flat(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Signature, ...], list[float]]:
-        arguments = self._arguments(arguments, named)
+        given, keywords = self._arguments(arguments, named)
         numbers: list[float] = []
-        signature = tuple(
-            [flatten(x, numbers, name) for x, name in zip(arguments, self._labels(arguments), strict=True)]
-        )
-        return signature, numbers
+        shapes = [flatten(x, numbers, name) for x, name in zip(given, self._labels(given, keywords), strict=True)]
+        return _named(shapes, keywords), numbers
 
-    def _labels(self, arguments: Sequence[Any]) -> list[str]:
-        names = self._names[: len(arguments)]
-        return names + [f"argument {i}" for i in range(len(names), len(arguments))]
+    def _labels(self, arguments: Sequence[Any], keywords: tuple[str, ...]) -> list[str]:
+        count = len(arguments) - len(keywords)
+        names = self._names[:count]
+        return names + [f"argument {i}" for i in range(len(names), count)] + list(keywords)
 
     def _rows(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> Rows:
-        arguments = self._arguments(arguments, named)
-        return plain_rows(arguments) or rows_of(arguments, self._labels(arguments))
+        if is_recorded():
+            raise RuntimeError(
+                f"{self.__name__} is given many rows while another function is recorded, which would keep their numbers "
+                "for good: call it with one row, or compute them outside and pass them as arguments"
+            )
+        given, keywords = self._arguments(arguments, named)
+        rows = plain_rows(given) or rows_of(given, self._labels(given, keywords))
+        rows.signature = list(_named(rows.signature, keywords))
+        return rows
 
     def _keep(self, signature: tuple[Signature, ...], recording: Recording) -> None:
-        self._recordings.setdefault(signature, []).append(recording)
-        for v in recording.parameters:
+        for v in recording.parameters:  # first, so that an interrupt leaves no recording without its parameters
             self._index.setdefault(v, len(self._index))
+        if signature not in self._recordings and len(self._recordings) >= _MOST_SHAPES:
+            del self._recordings[next(iter(self._recordings))]
+        self._recordings.setdefault(signature, []).append(recording)
         self._last = recording
 
     def _where(self, recording: Recording) -> list[int] | None:
@@ -340,10 +421,14 @@ class Compiled:
 
     def _new(self, signature: tuple[Signature, ...], numbers: Sequence[float]) -> Recording:
         if self.function is None:
-            expected = ", ".join(map(str, next(iter(self._recordings))))
-            raise ValueError(
-                f"arguments of shapes {', '.join(map(str, signature))}, but the graph's inputs are {expected}"
-            )
+            expected, recorded = next(iter(self._recordings.items()))
+            if not alike(signature, expected):
+                raise ValueError(
+                    f"arguments of shapes {', '.join(map(described, signature))}, but the graph's inputs are "
+                    f"{', '.join(map(described, expected))}"
+                )
+            self._keep(signature, recorded[0])
+            return recorded[0]
         known = self._recordings.get(signature, ())
         if known and self._options["on_branch"] == "raise":
             raise BranchError(
@@ -459,6 +544,12 @@ class Compiled:
         return runner
 
 
+def _named(shapes: list[Signature], keywords: tuple[str, ...]) -> tuple[Signature, ...]:
+    """The shapes of all arguments; that of a keyword argument bears its name."""
+    count = len(shapes) - len(keywords)
+    return (*shapes[:count], *map(Keyword, keywords, shapes[count:]))
+
+
 def make_runner(recording: Recording, backend: str, options: dict[str, Any]) -> Any:
     """The program of a recording on a backend."""
     program = guarded_program(recording)
@@ -484,6 +575,17 @@ def find_llvm() -> Any:
 
 
 _specs: dict[str, Any] = {}
+_alive: weakref.WeakSet[Compiled] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    """A child has none of the threads that held a lock."""
+    for each in list(_alive):
+        each._lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 def _found(module: str) -> Any:
@@ -532,20 +634,7 @@ def _gathered(parts: list[tuple[list[int] | None, Any, Recording]], count: int) 
         return (
             [row[0] for row in rows] if recording.result is None else [build(recording.result, iter(r)) for r in rows]
         )
-    table = np.asarray(outputs, dtype=float)[:, :results]
-    return _stacked(recording.result, table, [0])
-
-
-def _stacked(shape: Signature, table: Any, column: list[int]) -> Any:
-    if shape is None or all(type(n) is int for n in shape):
-        width = size(shape)
-        part = table[:, column[0] : column[0] + width]
-        column[0] += width
-        return part[:, 0] if shape is None else part.reshape(len(table), *shape)
-    if shape[0] is dict:
-        return {k: _stacked(s, table, column) for k, s in zip(shape[1], shape[2], strict=True)}
-    items = [_stacked(s, table, column) for s in shape[1]]
-    return items if shape[0] is list else shape[0]._make(items)
+    return stacked(recording.result, np.asarray(outputs, dtype=float)[:, :results])
 
 
 def _numpy_or_none() -> Any:

@@ -1,18 +1,34 @@
-"""Arguments of a compiled function: nested lists, dicts and arrays as flat numbers, for one example or many rows."""
+"""Arguments and results of a compiled function: nested lists, dicts, arrays as flat numbers, and built again."""
 
 from __future__ import annotations
 
 import sys
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..graph.engine import Value, number
 
-__all__ = ["Rows", "Signature", "build", "described", "flatten", "plain_rows", "rows_of"]
+__all__ = ["HoldsValue", "Keyword", "Rows", "Signature", "build", "described", "flatten", "plain_rows", "rows_of"]
 
-# The shape of an argument: None for a number; a tuple of ints for an array or regular nested lists;
-# (kind, children) for what is irregular, and (dict, keys, children).
+# The shape of an argument or a result:
+#   None                     a number
+#   (3, 2)                   an array of that shape
+#   (list, 3, shape)         three items alike, in a list or a tuple
+#   (list, (shape, …))       items that differ, in a list, a tuple or a named tuple
+#   (dict, keys, (shape, …))
 Signature = Any
+
+
+class Keyword(NamedTuple):
+    """The shape of an argument that is passed by name."""
+
+    name: str
+    shape: Signature
+
+
+class HoldsValue(TypeError):
+    """An argument holds a Value where a number is expected."""
 
 
 def flatten(x: Any, leaves: list[Any], name: str, values: bool = False) -> Signature:
@@ -21,62 +37,126 @@ def flatten(x: Any, leaves: list[Any], name: str, values: bool = False) -> Signa
     Raises:
         TypeError: there is something else in it; the message says where.
     """
-    if isinstance(x, Value):
-        if not values:
-            raise TypeError(f"{name} holds a Value: pass its number, v.data; captured Values are parameters")
-        leaves.append(x)
-        return None
     if type(x) is float:
         leaves.append(x)
         return None
+    if isinstance(x, Value):
+        if not values:
+            raise HoldsValue(f"{name} holds a Value: pass its number, v.data; captured Values are parameters")
+        leaves.append(x)
+        return None
     if isinstance(x, dict):
-        return dict, tuple(x), tuple([flatten(v, leaves, f"{name}[{k!r}]", values) for k, v in x.items()])
+        kind = OrderedDict if isinstance(x, OrderedDict) else dict
+        return kind, tuple(x), tuple([flatten(v, leaves, f"{name}[{k!r}]", values) for k, v in x.items()])
     if isinstance(x, (list, tuple)):
-        children = tuple([flatten(v, leaves, f"{name}[{i}]", values) for i, v in enumerate(x)])
-        kind = type(x) if hasattr(x, "_fields") else list
-        if kind is list and children and all(c == children[0] for c in children) and _regular(children[0]):
-            return (len(children), *(children[0] or ()))
-        return kind, children
-    if getattr(x, "shape", None):
+        kind = _kind(x)
+        if x and kind in (list, tuple) and set(map(type, x)) == {float}:
+            leaves.extend(x)
+            return kind, len(x), None
+        return _sequence(kind, [flatten(v, leaves, f"{name}[{i}]", values) for i, v in enumerate(x)])
+    if _is_array(x):
         array = _numeric(x, name, values)
-        leaves.extend(array.ravel().tolist())
+        items = array.ravel().tolist()
+        leaves.extend([v if isinstance(v, Value) else _number(v, name) for v in items] if values else items)
         return tuple(array.shape)
-    try:
-        leaves.append(number(x))
-    except TypeError as error:
-        raise TypeError(f"{name} {error}") from None
-    except OverflowError as error:
-        raise OverflowError(f"{name} {error}") from None
+    leaves.append(_number(x, name))
     return None
 
 
-def _regular(shape: Signature) -> bool:
-    return shape is None or (isinstance(shape, tuple) and all(type(n) is int for n in shape))
+def _kind(x: Any) -> type:
+    return type(x) if hasattr(x, "_fields") else tuple if isinstance(x, tuple) else list
+
+
+def _sequence(kind: type, children: list[Signature]) -> Signature:
+    if kind in (list, tuple) and children and all(c == children[0] for c in children):
+        return kind, len(children), children[0]
+    return kind, tuple(children)
+
+
+def _is_array(x: Any) -> bool:
+    """Whether it has a shape; NumPy's scalars have one, too, and are numbers."""
+    shape = getattr(x, "shape", None)
+    return bool(shape) or (shape == () and hasattr(x, "__setitem__"))
+
+
+def _number(x: Any, name: str) -> float:
+    try:
+        return number(x)
+    except (TypeError, OverflowError) as error:
+        raise type(error)(f"{name} {error}") from None
+
+
+def is_array(shape: Signature) -> bool:
+    """Whether this is the shape of an array."""
+    return isinstance(shape, tuple) and all(type(n) is int for n in shape)
 
 
 def build(shape: Signature, leaves: Iterator[Any]) -> Any:
-    """The argument of this shape, made of the next leaves; arrays become nested lists."""
+    """What has this shape, made of the next leaves: an array of floats, or of objects if there are Values."""
     if shape is None:
         return next(leaves)
-    if _regular(shape):
-        return [build(shape[1:] or None, leaves) for _ in range(shape[0])]
-    if shape[0] is dict:
-        return {k: build(s, leaves) for k, s in zip(shape[1], shape[2], strict=True)}
-    kind, children = shape
+    if is_array(shape):
+        return _array(shape, [next(leaves) for _ in range(size(shape))])
+    kind, *rest = shape
+    if issubclass(kind, dict):
+        return kind((k, build(s, leaves)) for k, s in zip(*rest, strict=True))
+    children = (rest[1],) * rest[0] if len(rest) == 2 else rest[0]
     items = [build(s, leaves) for s in children]
-    return items if kind is list else kind._make(items)
+    return items if kind is list else kind(items) if kind is tuple else kind._make(items)
+
+
+def _array(shape: tuple[int, ...], items: list[Any]) -> Any:
+    import numpy as np
+
+    array = np.empty(len(items), object if any(isinstance(x, Value) for x in items) else float)
+    array[:] = items
+    return array.reshape(shape)
 
 
 def size(shape: Signature) -> int:
-    """How many numbers an argument of this shape holds."""
+    """How many numbers it holds."""
     if shape is None:
         return 1
-    if _regular(shape):
+    if is_array(shape):
         count = 1
         for n in shape:
             count *= n
         return count
+    if len(shape) == 3 and type(shape[1]) is int:
+        return shape[1] * size(shape[2])  # type: ignore[no-any-return]
     return sum([size(s) for s in shape[-1]])
+
+
+def stacked(shape: Signature, table: Any) -> Any:
+    """The results of many rows, a column of `table` for each number, with the rows in front: an array for a number,
+    for an array, for lists of numbers; tuples and dicts of such."""
+    return _stacked(shape, table, [0])
+
+
+def _stacked(shape: Signature, table: Any, column: list[int]) -> Any:
+    regular = _regular(shape)
+    if regular is not None:
+        width = size(shape)
+        part = table[:, column[0] : column[0] + width]
+        column[0] += width
+        return part.reshape(len(table), *regular)
+    kind, *rest = shape
+    if issubclass(kind, dict):
+        return kind((k, _stacked(s, table, column)) for k, s in zip(*rest, strict=True))
+    children = (rest[1],) * rest[0] if len(rest) == 2 else rest[0]
+    items = [_stacked(s, table, column) for s in children]
+    return items if kind is list else kind(items) if kind is tuple else kind._make(items)
+
+
+def _regular(shape: Signature) -> tuple[int, ...] | None:
+    """The shape as an array of what is a number, an array, or lists of so many such; else None."""
+    if shape is None:
+        return ()
+    if is_array(shape):
+        return shape  # type: ignore[no-any-return]
+    if shape[0] is list and len(shape) == 3 and (inner := _regular(shape[2])) is not None:
+        return (shape[1], *inner)
+    return None
 
 
 class Rows:
@@ -121,8 +201,8 @@ def rows_of(arguments: Sequence[Any], names: Sequence[str]) -> Rows:
         TypeError: an argument has no leading axis, or holds something that is not a number.
         ValueError: the arguments have different numbers of rows, none, or rows of different shape.
     """
-    if not arguments:
-        raise ValueError("no arguments: pass at least one array whose leading axis is the batch")
+    if not arguments:  # one row of nothing
+        return Rows(1, [], [[[]]])
     blocks: list[Any] = []
     counts: list[tuple[str, int]] = []
     signature = [_batch(x, n, blocks, counts) for x, n in zip(arguments, names, strict=False)]
@@ -156,35 +236,40 @@ def plain_rows(arguments: Sequence[Any]) -> Rows | None:
 
 def _batch(x: Any, name: str, blocks: list[Any], counts: list[tuple[str, int]]) -> Signature:
     if isinstance(x, dict):
-        return dict, tuple(x), tuple([_batch(v, f"{name}[{k!r}]", blocks, counts) for k, v in x.items()])
-    if isinstance(x, tuple) and any(isinstance(v, dict) or getattr(v, "shape", None) for v in x):
-        children = tuple([_batch(v, f"{name}[{i}]", blocks, counts) for i, v in enumerate(x)])
-        return (type(x) if hasattr(x, "_fields") else list), children
-    if getattr(x, "shape", None):
-        array = _numeric(x, name)
-        return _columns(array, name, blocks, counts)
+        kind = OrderedDict if isinstance(x, OrderedDict) else dict
+        return kind, tuple(x), tuple([_batch(v, f"{name}[{k!r}]", blocks, counts) for k, v in x.items()])
+    if hasattr(x, "_fields") or (isinstance(x, tuple) and any(isinstance(v, dict) or _is_array(v) for v in x)):
+        return _sequence(_kind(x), [_batch(v, f"{name}[{i}]", blocks, counts) for i, v in enumerate(x)])
+    if _is_array(x) and x.shape:
+        return _columns(_numeric(x, name), name, blocks, counts)
     if isinstance(x, (list, tuple)):
         regular = _as_array(x)
         if regular is not None:
-            return _columns(regular, name, blocks, counts)
-        table: list[list[float]] = []
-        shape: Signature = None
-        for i, row in enumerate(x):
-            leaves: list[Any] = []
-            found = flatten(row, leaves, f"{name}[{i}]")
-            if i == 0:
-                shape = found
-            elif found != shape:
-                raise ValueError(
-                    f"{name} has rows of different shape: {name}[0] is {described(shape)}, "
-                    f"{name}[{i}] is {described(found)}"
-                )
-            table.append(leaves)
-        blocks.append(table)
-        counts.append((name, len(table)))
-        return shape
+            _columns(regular, name, blocks, counts)
+            return flatten(x[0], [], name)
+        return _listed(x, name, blocks, counts)
     what = "a single Value" if isinstance(x, Value) else f"{type(x).__name__} {x!r:.40}"
     raise TypeError(f"{name} must have a leading axis, the examples (a list of rows, or an array), not {what}")
+
+
+def _listed(x: Sequence[Any], name: str, blocks: list[Any], counts: list[tuple[str, int]]) -> Signature:
+    """Rows one by one."""
+    table: list[list[float]] = []
+    shape: Signature = None
+    for i, row in enumerate(x):
+        leaves: list[Any] = []
+        found = flatten(row, leaves, f"{name}[{i}]")
+        if i == 0:
+            shape = found
+        elif found != shape:
+            raise ValueError(
+                f"{name} has rows of different shape: {name}[0] is {described(shape)}, "
+                f"{name}[{i}] is {described(found)}"
+            )
+        table.append(leaves)
+    blocks.append(table)
+    counts.append((name, len(table)))
+    return shape
 
 
 def _columns(array: Any, name: str, blocks: list[Any], counts: list[tuple[str, int]]) -> Signature:
@@ -195,9 +280,10 @@ def _columns(array: Any, name: str, blocks: list[Any], counts: list[tuple[str, i
 
 
 def _as_array(x: Any) -> Any:
-    """Regular numeric lists as an array, where NumPy is at hand already."""
+    """Regular numeric rows, all lists or all arrays, as an array, where NumPy is at hand already."""
     np = sys.modules.get("numpy")
-    if np is None or not x:
+    kinds = set(map(type, x))
+    if np is None or not x or isinstance(x[0], tuple) or (len(kinds) > 1 and not kinds <= {int, float, bool}):
         return None
     try:
         array = np.array(x)
@@ -217,12 +303,24 @@ def _numeric(x: Any, name: str, values: bool = False) -> Any:
     return array.astype(float, copy=False)
 
 
+def alike(shapes: Sequence[Signature], others: Sequence[Signature]) -> bool:
+    """Whether a finished graph, which holds no arrays and lists itself, takes the one for the other."""
+    return len(shapes) == len(others) and all(
+        a == b or (_regular(a) is not None and _regular(a) == _regular(b)) for a, b in zip(shapes, others, strict=True)
+    )
+
+
 def described(shape: Signature) -> str:
     """A shape in words."""
+    if isinstance(shape, Keyword):
+        return f"{shape.name}={described(shape.shape)}"
     if shape is None:
         return "a number"
-    if _regular(shape):
+    if is_array(shape):
         return f"{shape[0]} number{'s' * (shape[0] != 1)}" if len(shape) == 1 else f"an array of shape {shape}"
-    if shape[0] is dict:
+    if issubclass(shape[0], dict):
         return f"a dict of {', '.join(map(repr, shape[1]))}"
-    return f"a sequence of {len(shape[1])}"
+    count = shape[1] if len(shape) == 3 else len(shape[1])
+    if len(shape) == 3 and shape[2] is None:
+        return f"{count} number{'s' * (count != 1)}"
+    return f"a sequence of {count}"

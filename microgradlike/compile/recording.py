@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import threading
 import warnings
@@ -11,16 +12,18 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
-from ..graph.engine import Value, recording
+from ..graph.engine import Value, is_observed, recording, recording_again
 from ..graph.places import cell
 from ..graph.program import Program, Trace
 from ..ops import ROWS, TABLE
-from .inputs import Signature, build, described, flatten
+from .inputs import Keyword, Signature, build, described, flatten
 
 __all__ = ["BranchError", "Recording", "RecordingWarning", "record", "recorded_graph", "uncollected"]
 
 _RELATIONS = {"<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal", "!=": "not_equal"}
 _one_at_a_time = threading.RLock()
+if hasattr(os, "register_at_fork"):  # a child has none of the threads that held it
+    os.register_at_fork(after_in_child=_one_at_a_time._at_fork_reinit)
 
 
 @contextmanager
@@ -158,6 +161,19 @@ def _user_line() -> str | None:
     return f"{file}:{line}" if place is None else f"{place}, line {line}"
 
 
+def is_recorded() -> bool:
+    """Whether a function is being recorded by this thread; what an interrupt left of a recording is cleared away."""
+    if not is_observed():
+        return False
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code is _run.__code__:
+            return True
+        frame = frame.f_back
+    with recording(None):
+        return False
+
+
 def record(function: Callable[..., Any], signature: Sequence[Signature], numbers: Sequence[float]) -> Recording:
     """Run `function` on arguments of this shape and these numbers, twice, and keep what it computed.
 
@@ -166,6 +182,8 @@ def record(function: Callable[..., Any], signature: Sequence[Signature], numbers
         RuntimeError: it assigns the data of Values, or does not do the same twice.
     """
     name = getattr(function, "__qualname__", None) or type(function).__name__
+    if is_recorded():
+        raise RuntimeError(f"{name} cannot be recorded while another function is: call it, which records both as one")
     with _one_at_a_time, uncollected():
         first, read = _run(function, name, signature, numbers)
         again, _ = _run(function, name, signature, numbers)
@@ -212,11 +230,12 @@ def _run(
 ) -> tuple[Recording, list[str]]:
     leaves = [Value(x) for x in numbers]
     source = iter(leaves)
-    arguments = [build(s, source) for s in signature]
+    arguments = [build(s, source) for s in signature if not isinstance(s, Keyword)]
+    named = {s.name: build(s.shape, source) for s in signature if isinstance(s, Keyword)}
     observer = _Observer(name)
     try:
-        with recording(observer):
-            returned = function(*arguments)
+        with recording_again(), recording(observer):
+            returned = function(*arguments, **named)
     except Exception as error:
         if hasattr(error, "add_note"):  # since Python 3.11
             error.add_note(f"while {name} was recorded for {', '.join(map(described, signature)) or 'no arguments'}")
@@ -252,12 +271,7 @@ def _recording(
     try:
         shape = flatten(returned, results, "the result", values=True)
     except TypeError as error:
-        raise TypeError(f"{name} must return a Value (or Values in lists, tuples or dicts): {error}") from None
-    if not any(isinstance(v, Value) for v in results):
-        raise TypeError(
-            f"{name} returns {type(returned).__name__}, but no Value: its result does not depend on its arguments or "
-            "on parameters, or it computed with .data"
-        )
+        raise TypeError(f"{name} must return a Value or a number (or such in lists, tuples, dicts, arrays): {error}") from None
     sides = [x for left, _, right, _ in tests for x in (left, right)]
     guards = [(_RELATIONS[relation], outcome) for _, relation, _, outcome in tests]
     return Recording(Trace([*results, *sides], leaves, constants), shape, len(results), guards)
