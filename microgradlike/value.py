@@ -11,6 +11,7 @@ Nothing here recurses: a chain of ten million nodes builds, sorts, sweeps, copie
 
 from __future__ import annotations
 
+import os
 import threading
 from array import array
 from collections import deque
@@ -71,6 +72,8 @@ _sweeping = 0  # how many sweeps are under way; more than one if a rule starts a
 _special = 0  # how many contexts below are open in any thread; 0 on the fast path
 _observer: Any = None  # told when Python branches on a Value or reads its data (compile's recording)
 _lock = threading.RLock()  # one sweep at a time: sweeps share the scratch fields of leaves
+if hasattr(os, "register_at_fork"):  # a child process has none of the threads that held it
+    os.register_at_fork(after_in_child=_lock._at_fork_reinit)  # type: ignore[attr-defined]
 
 
 class GraphError(RuntimeError):

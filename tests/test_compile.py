@@ -365,8 +365,8 @@ def test_bad_batches(backend):
         step.map(X, 1.0)
     with pytest.raises(TypeError, match="x"):
         step.map([["a", "b"]], [1.0])
-    with pytest.raises(TypeError, match=r"x\[0\] holds a Value"):
-        step([Value(1.0), 2.0], 1.0)
+    with pytest.raises(TypeError, match=r"x\[0\]\[0\] holds a Value"):
+        step.map([[Value(1.0), 2.0]], [1.0])
     with pytest.raises(TypeError, match="missing"):
         step.map(X)
 
@@ -382,8 +382,6 @@ def test_arrays_that_are_not_numbers():
 
 
 def test_functions_that_cannot_be_recorded():
-    with pytest.raises(TypeError, match="no Value"):
-        mg.compile(lambda x: 3.0)(1.0)
     with pytest.raises(TypeError, match="must return a Value"):
         mg.compile(lambda x: None)(1.0)
     with pytest.raises(TypeError, match="must return a Value"):

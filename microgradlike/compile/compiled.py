@@ -20,7 +20,7 @@ from ..graph.engine import Value, values
 from ..graph.engine import compiled as native_engine
 from ..graph.program import Program
 from .inputs import (
-    HoldsValue,
+    HoldsValueError,
     Keyword,
     Rows,
     Signature,
@@ -83,7 +83,8 @@ def compile(
 
     Args:
         function: computes ONE example with Values and returns a Value (or Values in lists, tuples, dicts). Its
-            arguments are numbers, arrays, nested lists or dicts of them; inside, Values stand for the numbers.
+            arguments are numbers, arrays, and lists, tuples, dicts of them, and arrive as what they are, with Values
+            for the numbers (an array as an array of Values); results leave as what is returned, with floats.
             Other leaf Values that it uses are parameters: their data is read at every call. Or a finished
             graph, a Value; then `inputs` says which leaves vary. Without a function: a decorator.
         inputs: for a finished graph, its inputs in the order of the arguments of a replay.
@@ -251,7 +252,7 @@ class Compiled:
             return self._itself(arguments, named)
         try:
             signature, numbers = self._flat(arguments, named)
-        except HoldsValue:
+        except HoldsValueError:
             return self._itself(arguments, named)
         recording = self._recording(signature, numbers)
         self._check_indices(recording, [[numbers]])
@@ -394,8 +395,8 @@ class Compiled:
     def _rows(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> Rows:
         if is_recorded():
             raise RuntimeError(
-                f"{self.__name__} is given many rows while another function is recorded, which would keep their numbers "
-                "for good: call it with one row, or compute them outside and pass them as arguments"
+                f"{self.__name__} is given many rows while another function is recorded, which would keep the "
+                "numbers for good: call it with one row, or compute them outside and pass them as arguments"
             )
         given, keywords = self._arguments(arguments, named)
         rows = plain_rows(given) or rows_of(given, self._labels(given, keywords))

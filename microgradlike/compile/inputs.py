@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ..graph.engine import Value, number
 
-__all__ = ["HoldsValue", "Keyword", "Rows", "Signature", "build", "described", "flatten", "plain_rows", "rows_of"]
+__all__ = ["HoldsValueError", "Keyword", "Rows", "Signature", "build", "described", "flatten", "plain_rows", "rows_of"]
 
 # The shape of an argument or a result:
 #   None                     a number
@@ -27,7 +27,7 @@ class Keyword(NamedTuple):
     shape: Signature
 
 
-class HoldsValue(TypeError):
+class HoldsValueError(TypeError):
     """An argument holds a Value where a number is expected."""
 
 
@@ -42,12 +42,11 @@ def flatten(x: Any, leaves: list[Any], name: str, values: bool = False) -> Signa
         return None
     if isinstance(x, Value):
         if not values:
-            raise HoldsValue(f"{name} holds a Value: pass its number, v.data; captured Values are parameters")
+            raise HoldsValueError(f"{name} holds a Value: pass its number, v.data; captured Values are parameters")
         leaves.append(x)
         return None
     if isinstance(x, dict):
-        kind = OrderedDict if isinstance(x, OrderedDict) else dict
-        return kind, tuple(x), tuple([flatten(v, leaves, f"{name}[{k!r}]", values) for k, v in x.items()])
+        return _dict_kind(x), tuple(x), tuple([flatten(v, leaves, f"{name}[{k!r}]", values) for k, v in x.items()])
     if isinstance(x, (list, tuple)):
         kind = _kind(x)
         if x and kind in (list, tuple) and set(map(type, x)) == {float}:
@@ -65,6 +64,10 @@ def flatten(x: Any, leaves: list[Any], name: str, values: bool = False) -> Signa
 
 def _kind(x: Any) -> type:
     return type(x) if hasattr(x, "_fields") else tuple if isinstance(x, tuple) else list
+
+
+def _dict_kind(x: Any) -> type:
+    return OrderedDict if isinstance(x, OrderedDict) else dict
 
 
 def _sequence(kind: type, children: list[Signature]) -> Signature:
@@ -236,8 +239,7 @@ def plain_rows(arguments: Sequence[Any]) -> Rows | None:
 
 def _batch(x: Any, name: str, blocks: list[Any], counts: list[tuple[str, int]]) -> Signature:
     if isinstance(x, dict):
-        kind = OrderedDict if isinstance(x, OrderedDict) else dict
-        return kind, tuple(x), tuple([_batch(v, f"{name}[{k!r}]", blocks, counts) for k, v in x.items()])
+        return _dict_kind(x), tuple(x), tuple([_batch(v, f"{name}[{k!r}]", blocks, counts) for k, v in x.items()])
     if hasattr(x, "_fields") or (isinstance(x, tuple) and any(isinstance(v, dict) or _is_array(v) for v in x)):
         return _sequence(_kind(x), [_batch(v, f"{name}[{i}]", blocks, counts) for i, v in enumerate(x)])
     if _is_array(x) and x.shape:

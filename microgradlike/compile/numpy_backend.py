@@ -319,7 +319,7 @@ def _outputs(plan: Plan, u: Any) -> Any:
         fixed = np.array([o if isinstance(o, float) else 0.0 for o in plan.outputs])
         where = plan.where = (slots, fixed, bool((slots < 0).any()))
     slots, fixed, some = where
-    found = u[slots]
+    found = u[slots] if len(u) else fixed
     if some:
         found = np.where(slots < 0, fixed, found)
     return found

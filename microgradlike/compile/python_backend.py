@@ -137,9 +137,9 @@ def gradient_source(program: Program, inputs: int) -> tuple[str, dict[str, Any]]
 def _sweep(program: Program, inputs: int, m: Python, names: list[Text], g: dict[int, Text], pad: str) -> list[str]:
     first, root = program.inputs, program.outputs[0]
     active = _active(program, inputs)
-    uses = _uses(program)
     if type(root) is not int or not active[root]:
         return []
+    uses = _uses(program)
     if root < first:
         return [f"{pad}{g[root]} += 1.0"]
     body: list[str] = []

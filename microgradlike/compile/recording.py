@@ -22,8 +22,6 @@ __all__ = ["BranchError", "Recording", "RecordingWarning", "record", "recorded_g
 
 _RELATIONS = {"<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal", "!=": "not_equal"}
 _one_at_a_time = threading.RLock()
-if hasattr(os, "register_at_fork"):  # a child has none of the threads that held it
-    os.register_at_fork(after_in_child=_one_at_a_time._at_fork_reinit)
 
 
 @contextmanager
@@ -174,6 +172,18 @@ def is_recorded() -> bool:
         return False
 
 
+def _forked() -> None:
+    """A child process has none of the threads that were recording."""
+    if not is_recorded():
+        _one_at_a_time._at_fork_reinit()  # type: ignore[attr-defined]
+        with recording(None):
+            pass
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
+
+
 def record(function: Callable[..., Any], signature: Sequence[Signature], numbers: Sequence[float]) -> Recording:
     """Run `function` on arguments of this shape and these numbers, twice, and keep what it computed.
 
@@ -271,7 +281,9 @@ def _recording(
     try:
         shape = flatten(returned, results, "the result", values=True)
     except TypeError as error:
-        raise TypeError(f"{name} must return a Value or a number (or such in lists, tuples, dicts, arrays): {error}") from None
+        raise TypeError(
+            f"{name} must return a Value or a number (or such in lists, tuples, dicts, arrays): {error}"
+        ) from None
     sides = [x for left, _, right, _ in tests for x in (left, right)]
     guards = [(_RELATIONS[relation], outcome) for _, relation, _, outcome in tests]
     return Recording(Trace([*results, *sides], leaves, constants), shape, len(results), guards)
