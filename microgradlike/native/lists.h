@@ -264,7 +264,8 @@ static double mg_mean_squared_error_n(const double *x, int n) {
   mg_exact_start(&exact);
   for (int i = 0; i < n; i++) {
     mg_exact_product(&exact, x[i], x[i]);
-    mg_exact_product(&exact, x[i], -2.0 * y[i]);
+    mg_exact_product(&exact, x[i], -y[i]);
+    mg_exact_product(&exact, x[i], -y[i]);
     mg_exact_product(&exact, y[i], y[i]);
   }
   if (!exact.finite) {
@@ -275,12 +276,17 @@ static double mg_mean_squared_error_n(const double *x, int n) {
   return ldexp(sum / n, k);
 }
 
+static double mg_apart(double p, double t, double n) { /* (p − t) / n, also where p − t overflows */
+  double d = p - t;
+  return d - d == 0.0 || p - p != 0.0 || t - t != 0.0 ? d / n : (0.5 * p - 0.5 * t) / (0.5 * n);
+}
+
 static void mg_mean_squared_error_pull(double g, double z, const double *x, int n, double *out) {
   int half = n / 2;
   (void)z;
   for (int i = 0; i < half; i++) {
-    out[i] = g * mg_difference_over(x[i], x[half + i], 0.25 * n) + 0.0;
-    out[half + i] = -1.0 * (g * mg_difference_over(x[i], x[half + i], 0.25 * n)) + 0.0;
+    out[i] = g * mg_apart(x[i], x[half + i], 0.25 * n) + 0.0;
+    out[half + i] = -1.0 * (g * mg_apart(x[i], x[half + i], 0.25 * n)) + 0.0;
   }
 }
 

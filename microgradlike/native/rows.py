@@ -28,14 +28,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..ops import TABLE, Op
-
-try:
-    from .c_text import careful_functions
-except ImportError:  # none written yet
-
-    def careful_functions() -> dict[str, str]:
-        return {}
-
+from .c_text import careful_functions
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -52,8 +45,16 @@ DIRECT = {
     **{name: f"M_{name.upper()}({{0}}, {{1}})" for name in ("pow", "atan2", "hypot")},
 }  # fmt: skip
 
-# Of these rows the C library or the row's plain formula is worse than the 2 ulp that floats.py keeps.
-ROUGH = set()  # type: ignore[var-annotated]
+# Rows that floats.py answers better than C does, in a case or everywhere: wrong by more than 2 ulp, or other specials.
+# Whatever c_text.py writes is careful; what is made of a row in doubt is in doubt as well.
+IN_DOUBT = frozenset(
+    "cbrt cbrt_slope tanh sech2 sigmoid logistic_density logsumexp logaddexp erf erfc erf_slope normal_density normal_cdf "
+    "lorentzian atanh_slope acosh over_square over_norm2 unit_component exp_times exp_quotient "
+    "pow_slope pow_log celu celu_gap selu selu_slope silu silu_slope mish mish_slope gelu gelu_slope gelu_tanh "
+    "gelu_tanh_slope sigmoid_difference sigmoid_minus logit hinge binary_cross_entropy binary_cross_entropy_slope "
+    "binary_cross_entropy_with_logits softmax_minus soft_cross_entropy sin cos tan sec2 difference_over "
+    "half_squared_error".split()
+)
 
 
 class Number:
@@ -104,6 +105,7 @@ class C:
 
     def __init__(self, has_c: Callable[[str], bool]) -> None:
         self.lines: list[str] = []
+        self.asked: set[str] = set()  # the rows that it is made of
         self._seen: dict[str, Number] = {}
         self._has_c = has_c
 
@@ -123,6 +125,7 @@ class C:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("_") or name not in TABLE or not self._has_c(name):
             raise AttributeError(name)
+        self.asked.add(name)
         return lambda *xs: self.new(f"mg_{name}({', '.join('{}' for _ in xs)})", *xs)
 
 
@@ -131,7 +134,11 @@ class Rows:
 
     def __init__(self) -> None:
         self.careful = careful_functions()
+        if "" not in self.careful:
+            self.careful = {}
         self.forward: dict[str, str] = {}  # row → definition
+        self._asked: dict[str, set[str]] = {}  # row → those in its formula, ...
+        self._asked_by_rules: dict[str, set[str]] = {}  # ... and in its rules
         self._under_way: set[str] = set()
         for name in TABLE:
             self.has_c(name)
@@ -156,8 +163,12 @@ class Rows:
         return [name for name, row in TABLE.items() if name in self.slopes and row.arity == arity]
 
     def trusted(self, name: str) -> bool:
-        """Whether its C is known to be as accurate as floats.py."""
-        return name in self.careful or name in self.lists or name not in ROUGH
+        """Whether its C is known to be as accurate as floats.py, and that of all it is made of."""
+        return self._sound(name) and all(map(self._sound, self._asked_by_rules.get(name, ())))
+
+    def _sound(self, name: str) -> bool:
+        sound = name not in IN_DOUBT and all(map(self._sound, self._asked.get(name, ())))
+        return name in self.careful or sound
 
     @staticmethod
     def _attempt(write: Callable[..., Any], *args: Any) -> Any:
@@ -174,6 +185,7 @@ class Rows:
             return None
         m = C(self.has_c)
         result = row.formula(m, *[Number(m, each) for each in x])
+        self._asked[row.name] = m.asked
         return _function(f"mg_{row.name}", x, m.lines, literal(result))
 
     def _slopes(self, row: Op) -> list[str] | None:
@@ -185,6 +197,7 @@ class Rows:
         m = C(self.has_c)
         x = ["g", "z", *[f"x{j}" for j in range(len(row.rules))]]
         result = "-0.0" if rule is None else literal(rule(m, *[Number(m, each) for each in x]))
+        self._asked_by_rules.setdefault(row.name, set()).update(m.asked)
         gate = result == "-0.0" or (
             m.lines and m.lines[-1].startswith(f"double {result} =") and ": -0.0;" in m.lines[-1]
         )
