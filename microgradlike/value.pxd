@@ -41,6 +41,6 @@ cdef extern from *:
     """
     void free_without_recursion(object type)
 
-cdef object ADD, SUBTRACT, MULTIPLY, NEGATIVE, RELU, DIVIDE, POW
+cdef int ADD, SUBTRACT, MULTIPLY, NEGATIVE, RELU, DIVIDE, POW
 cdef long long _epoch, _stamp, _newest, _oldest, _special, _sweeping
 cdef object _observer

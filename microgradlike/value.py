@@ -24,7 +24,7 @@ from operator import index as _index
 from typing import Any
 
 from . import floats
-from .ops import NAN, TABLE, Op
+from .ops import NAN, ROWS, TABLE, Op
 
 try:
     import cython
@@ -61,8 +61,8 @@ COMPILED: bool = cython.compiled
 
 # The rows whose arithmetic is written out below, because programs are mostly made of them.
 # tests/test_value.py holds every one of these lines equal to the table.
-ADD, SUBTRACT, MULTIPLY, NEGATIVE, RELU = (TABLE[_] for _ in ("add", "subtract", "multiply", "negative", "relu"))
-DIVIDE, POW = TABLE["divide"], TABLE["pow"]
+ADD, SUBTRACT, MULTIPLY, DIVIDE, POW = (TABLE[_].number for _ in ("add", "subtract", "multiply", "divide", "pow"))
+NEGATIVE, RELU = TABLE["negative"].number, TABLE["relu"].number
 
 _epoch = 0  # how many times any leaf's data was assigned: tells whether a graph is stale
 _stamp = 0  # the number of the last sort, which marks the nodes that it has placed
@@ -113,12 +113,12 @@ class Value:
     Equality and hash are by identity; `<`, `<=`, `>`, `>=` and `if` look at the data.
     """
 
-    __slots__ = ("_a", "_b", "_cot", "_data", "_epoch", "_grad", "_mark", "_row")
+    __slots__ = ("_a", "_b", "_code", "_cot", "_data", "_epoch", "_grad", "_mark")
 
     _data: cython.double
     _grad: cython.double
     _cot: cython.double  # scratch of a sweep: the gradient gathered so far
-    _row: Any  # the row of the table; None for a leaf
+    _code: cython.int  # the number of the row that computed it, see `op`
     _a: Any  # first operand (a Value or a float), or a tuple of all operands; None for a leaf
     _b: Any  # second operand; None if there is none. Where `_a` is None or a tuple: the note, see `_note_of`
     _epoch: cython.longlong
@@ -129,7 +129,7 @@ class Value:
     def __init__(self, data: Any, label: Any = None) -> None:
         self._data = _checked(data)
         self._grad = 0.0
-        self._row = None
+        self._code = 0
         self._a = None
         self._b = None
         self._epoch = 0
@@ -150,9 +150,9 @@ class Value:
     @data.setter
     def data(self, number: Any) -> None:
         global _epoch
-        if self._row is not None:
+        if self._a is not None:
             raise GraphError(
-                f"data of {_name_of(self)} was computed by {self._row.name} and cannot be assigned: "
+                f"data of {_name_of(self)} was computed by {ROWS[self._code].name} and cannot be assigned: "
                 "assign the leaf it depends on and compute it again, or start from v.detach()"
             )
         if type(number) is not float:
@@ -200,7 +200,7 @@ class Value:
     @property
     def op(self) -> Op | None:
         """The row of the table that computed it; None for a leaf."""
-        return self._row
+        return None if self._a is None else ROWS[self._code]
 
     @property
     def args(self) -> tuple[Any, ...]:
@@ -220,7 +220,7 @@ class Value:
     @property
     def is_leaf(self) -> bool:
         """Whether it was made from a number rather than computed."""
-        return self._row is None
+        return self._a is None
 
     # ── gradients ───────────────────────────────────────────────────────────────────────────────
     def backward(self, gradient: Any = 1.0) -> None:
@@ -273,7 +273,7 @@ class Value:
             y: Value = other
             v._data = self._data + y._data
         v._grad = 0.0
-        v._row = ADD
+        v._code = ADD
         v._a = self
         v._b = other
         v._epoch = _epoch
@@ -293,7 +293,7 @@ class Value:
             y: Value = other
             v._data = self._data * y._data
         v._grad = 0.0
-        v._row = MULTIPLY
+        v._code = MULTIPLY
         v._a = self
         v._b = other
         v._epoch = _epoch
@@ -491,8 +491,8 @@ class Value:
     # ── text ────────────────────────────────────────────────────────────────────────────────────
     def __repr__(self) -> str:
         label = "" if self.label is None else f", label={self.label!r}"
-        row = "" if self._row is None else f", op={self._row.name}"
-        return f"{type(self).__name__}(data={self._data!r}, grad={self._grad!r}{label}{row})"
+        op = "" if self._a is None else f", op={ROWS[self._code].name}"
+        return f"{type(self).__name__}(data={self._data!r}, grad={self._grad!r}{label}{op})"
 
     def __format__(self, spec: str) -> str:
         return format(self._data, spec) if spec else repr(self)
@@ -527,11 +527,11 @@ else:
 
 # ── making nodes ────────────────────────────────────────────────────────────────────────────────
 @cython.cfunc
-def _node(data: cython.double, row: Any, a: Any, b: Any) -> Any:
+def _node(data: cython.double, code: cython.int, a: Any, b: Any) -> Any:
     v: Value = Value.__new__(Value)
     v._data = data
     v._grad = 0.0
-    v._row = row
+    v._code = code
     v._a = a
     v._b = b
     v._epoch = _epoch
@@ -549,7 +549,7 @@ def restore(
     v: Value = cls.__new__(cls)
     v._data = data
     v._grad = grad
-    v._row = row
+    v._code = 0 if row is None else row.number
     v._a = v._b = None
     if row is not None:
         if len(args) == 1 and row.arity == 1:
@@ -713,9 +713,10 @@ def _name_of(v: Value) -> str:
 
 
 def _symbol_of(v: Value) -> str:
-    if v._row is None:
+    row = v.op
+    if row is None:
         return ""
-    return {"multiply": "*", "relu": "ReLU", "pow": f"**{v.args[-1]}"}.get(v._row.name, v._row.symbol or v._row.name)
+    return {"multiply": "*", "relu": "ReLU", "pow": f"**{v.args[-1]}"}.get(row.name, row.symbol or row.name)
 
 
 def _no_value(method: str, x: Any) -> TypeError:
@@ -800,6 +801,7 @@ def recorder(row: Op) -> Callable[..., Any]:
     forward = row.on(floats)
     if not hasattr(floats, row.name):
         forward = _checked_forward(row, forward)
+    code: cython.int = row.number
     arity, defaults = row.arity, row.defaults
 
     def unary(x: Any) -> Any:
@@ -811,7 +813,7 @@ def recorder(row: Op) -> Callable[..., Any]:
                 return forward(operand)
             x = operand
         v: Value = x
-        return _node(forward(v._data), row, x, None)
+        return _node(forward(v._data), code, x, None)
 
     def binary(x: Any, y: Any) -> Any:
         if type(x) is not Value or type(y) is not Value:
@@ -821,7 +823,7 @@ def recorder(row: Op) -> Callable[..., Any]:
             x, y = a, b
             if type(x) is float and type(y) is float:
                 return forward(x, y)
-        return _node(forward(_float(x), _float(y)), row, x, y)
+        return _node(forward(_float(x), _float(y)), code, x, y)
 
     def several(*args: Any) -> Any:
         operands = tuple([_operand(x) for x in args])
@@ -835,8 +837,8 @@ def recorder(row: Op) -> Callable[..., Any]:
         if all(type(x) is float for x in operands):
             return result
         if arity == 2:
-            return _node(result, row, operands[0], operands[1])
-        return _node(result, row, operands, None)
+            return _node(result, code, operands[0], operands[1])
+        return _node(result, code, operands, None)
 
     if defaults or arity is None or arity > 2:
         function = several
@@ -1001,7 +1003,7 @@ def traced(roots: Iterable[Any], inputs: Iterable[Value], fixed: Iterable[Value]
             numbers.append(node._data)
             node._cot = -len(numbers)
         for node in order:
-            if node._row is not None:
+            if node._a is not None:
                 count += 1
                 places += len(node._a) if type(node._a) is tuple else 1 if node._b is None else 2
             elif node._cot == 0.5:
@@ -1014,18 +1016,12 @@ def traced(roots: Iterable[Any], inputs: Iterable[Value], fixed: Iterable[Value]
         op: cython.int[::1] = operations  # type: ignore[misc]
         begin: cython.int[::1] = start  # type: ignore[misc]
         used: cython.int[::1] = operands  # type: ignore[misc]
-        last: Any = None
-        code: cython.int = 0
         i = 0
         for node in order:
-            row = node._row
-            if row is None:
+            if node._a is None:
                 continue
             node._cot = first + i
-            if row is not last:
-                last = row
-                code = row.number
-            op[i] = code
+            op[i] = node._code
             begin[i] = at
             i += 1
             if type(node._a) is tuple:
@@ -1076,22 +1072,23 @@ def _swept(roots: list, gradients: list) -> list:  # type: ignore[type-arg]
     y: Value
     g: cython.double
     c: cython.double
+    code: cython.int
     for node, g in zip(roots, gradients):  # noqa: B905  (made by one caller, the same length)
         node._cot += g
     for node in reversed(order):
-        row = node._row
-        if row is None:
+        a = node._a
+        if a is None:
             continue
+        code = node._code
         g = node._cot
         if g == 0.0:  # exactly nothing flows back: a branch not taken cannot poison (0·inf) what is below
             continue
-        a = node._a
         b = node._b
         if watched:
             _inspected(node, g)
         elif type(a) is tuple:
             _general(node, g)
-        elif row is MULTIPLY:
+        elif code == MULTIPLY:
             if type(a) is float:
                 y = b
                 c = a
@@ -1105,36 +1102,38 @@ def _swept(roots: list, gradients: list) -> list:  # type: ignore[type-arg]
                 y = b
                 x._cot += g * y._data
                 y._cot += g * x._data
-        elif row is ADD:
+        elif code == ADD:
             if type(a) is not float:
                 x = a
                 x._cot += g
             if type(b) is not float:
                 y = b
                 y._cot += g
-        elif row is SUBTRACT:
+        elif code == SUBTRACT:
             if type(a) is not float:
                 x = a
                 x._cot += g
             if type(b) is not float:
                 y = b
                 y._cot += -g
-        elif row is RELU:
+        elif code == RELU:
             x = a
             if x._data > 0.0:
                 x._cot += g
             elif x._data != x._data:
                 x._cot += NAN
-        elif row is NEGATIVE:
+        elif code == NEGATIVE:
             x = a
             x._cot += -g
         elif b is None:
             x = a
+            row = ROWS[code]
             if row.rules[0] is not None:
                 x._cot += row.rules[0](floats, g, node._data, x._data)
         else:
             p: cython.double = _float(a)
             q: cython.double = _float(b)
+            row = ROWS[code]
             if type(a) is not float and row.rules[0] is not None:
                 x = a
                 x._cot += row.rules[0](floats, g, node._data, p, q)
@@ -1171,10 +1170,11 @@ def _one_step_back(node: Value) -> None:
 
 def _contributions(node: Value, g: float, operands: Sequence[Any]) -> Sequence[Any]:
     """What g at a node is at each of its operands, by its row; None where there is no derivative."""
-    found = node._row.cotangents(floats, g, node._data, *[_float(each) for each in operands])
+    row = ROWS[node._code]
+    found = row.cotangents(floats, g, node._data, *[_float(each) for each in operands])
     if len(found) != len(operands):
         raise ValueError(
-            f"the pullback of {node._row.name} gave {len(found)} gradients for {len(operands)} arguments: "
+            f"the pullback of {row.name} gave {len(found)} gradients for {len(operands)} arguments: "
             "it must list one for each, None where there is no derivative"
         )
     return found
@@ -1202,10 +1202,10 @@ def _check_fresh(order: list) -> None:  # type: ignore[type-arg]
         for operand in node.args:
             if type(operand) is not float:
                 x = operand
-                if x._row is None and x._epoch > node._epoch:
+                if x._a is None and x._epoch > node._epoch:
                     raise GraphError(
                         f"data of {_name_of(x)} was assigned after it was used to compute {_name_of(node)} "
-                        f"({node._row.name}): the graph no longer matches its numbers; compute it again, "
+                        f"({ROWS[node._code].name}): the graph no longer matches its numbers; compute it again, "
                         "then call backward()"
                     )
 
@@ -1225,13 +1225,13 @@ def _commit(order: list) -> None:  # type: ignore[type-arg]
     if COMPILED:
         node: Value
         for node in order:
-            if node._row is None:
+            if node._a is None:
                 node._grad += node._cot
             else:
                 node._grad = node._cot
         return
-    inner = [node for node in order if node._row is not None]
-    leaves = [node for node in order if node._row is None]
+    inner = [node for node in order if node._a is not None]
+    leaves = [node for node in order if node._a is None]
     fields: Any = Value
     write, read, swept = fields._grad.__set__, fields._grad.__get__, fields._cot.__get__
     totals = map(_plus, map(read, leaves), map(swept, leaves))
@@ -1276,7 +1276,7 @@ def assign(leaves: Any, numbers: Any, owner: Any = None, items: Any = None) -> N
     raw: bytes = _raw(numbers, len(leaves))
     v: Value
     for v in leaves:
-        if v._row is not None:
+        if v._a is not None:
             v.data = 0.0  # raises, with the cure
         if _observer is not None:
             _observer.assigned(v)
