@@ -1,4 +1,4 @@
-"""Pictures of computation graphs: `draw`, `step_through`, `label`. The public names; the files beside do the work.
+"""Pictures of computation graphs, and pages that compute them. The public names; the files beside do the work.
 
 graph.py reads Values into lists, fold.py decides which share a card, scene.py says what is on the cards and
 edges, layout.py where they go, paint.py what they look like; svg.py, png.py, pdf.py, dot.py, mermaid.py,
@@ -12,10 +12,10 @@ from types import ModuleType
 from typing import Any
 
 from .drawing import Drawing, draw, label
-from .pages.film import StepThrough, step_through
+from .pages.live import Live, live, step_through
 from .pages.notebook import rich_values
 
-__all__ = ["Drawing", "StepThrough", "draw", "label", "rich_values", "step_through"]
+__all__ = ["Drawing", "Live", "draw", "label", "live", "rich_values", "step_through"]
 
 
 class _Callable(ModuleType):

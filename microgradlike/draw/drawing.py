@@ -270,6 +270,20 @@ def roots_of(target: Any, inputs: Sequence[Any] = ()) -> list[Value]:
     return roots
 
 
+def takes_list(function: Any, inputs: Any) -> bool:
+    """Whether `function` wants these inputs as one list, as a module does, rather than one by one."""
+    if not isinstance(inputs, (list, tuple)) or callable(getattr(function, "graph", None)):
+        return True
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return True
+    places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    needed = [p for p in places if p.default is p.empty]
+    several = any(p.kind is p.VAR_POSITIONAL for p in parameters) and not needed
+    return not (several or len(needed) > 1 or (len(needed) == 1 == len(inputs)))
+
+
 def _as_values(function: Any, inputs: Sequence[Any]) -> list[Any]:
     """Numbers among the inputs as Values named after the arguments of `function`."""
     try:

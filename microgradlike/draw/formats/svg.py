@@ -45,9 +45,10 @@ def svg(
         scale: how many pixels one unit takes.
         carry_font: embed the letters that are used, so that it looks the same everywhere.
         dark: colours for readers who prefer a dark page; then the SVG follows them.
-        roles: name what each colour is for in a class, so that a page can change it.
+        roles: name what each colour is for in a class, and leave the colours to the page.
         letters: further characters to embed.
     """
+    bare = roles and dark is None
     roles = roles or dark is not None
     texts = [shape for shape in every(canvas.shapes) if isinstance(shape, Text)]
     regular, bold = (letters + "".join(t.text for t in texts if t.bold is b) for b in (False, True))
@@ -63,8 +64,9 @@ def svg(
     styles = rules + (_follow_reader(theme, dark, family) if dark else "")
     if styles:
         out.append(f"<style>{styles}</style>")
-    out.append(f'<rect width="{_n(w)}" height="{_n(h)}" fill="{theme.paper}"{_class("paper" if roles else "")}/>')
-    _write(out, canvas.shapes, theme, roles)
+    fill = "" if bare else f' fill="{theme.paper}"'
+    out.append(f'<rect width="{_n(w)}" height="{_n(h)}"{fill}{_class("paper" if roles else "")}/>')
+    _write(out, canvas.shapes, None if bare else theme, roles)
     out.append("</svg>")
     return "\n".join(out)
 
@@ -86,10 +88,14 @@ def _class(*names: str) -> str:
     return f' class="{joined}"' if joined else ""
 
 
-def _paint(shape: Path | Rect, theme: Theme, roles: bool, line: float) -> str:
-    text = f' fill="{getattr(theme, shape.fill)}"' if shape.fill else ' fill="none"'
+def _colour(name: str, theme: Theme | None, role: str) -> str:
+    return "" if theme is None else f' {name}="{getattr(theme, role)}"'
+
+
+def _paint(shape: Path | Rect, theme: Theme | None, roles: bool, line: float) -> str:
+    text = _colour("fill", theme, shape.fill) if shape.fill else ' fill="none"'
     if shape.stroke:
-        text += f' stroke="{getattr(theme, shape.stroke)}" stroke-width="{_n(line)}"'
+        text += f'{_colour("stroke", theme, shape.stroke)} stroke-width="{_n(line)}"'
         if shape.dashed:
             text += ' stroke-dasharray="4 3"'
     names = [shape.name.split(" ")[0]]
@@ -98,7 +104,7 @@ def _paint(shape: Path | Rect, theme: Theme, roles: bool, line: float) -> str:
     return text + _class(*names)
 
 
-def _write(out: list[str], shapes: Sequence[Shape], theme: Theme, roles: bool) -> None:
+def _write(out: list[str], shapes: Sequence[Shape], theme: Theme | None, roles: bool) -> None:
     for shape in shapes:
         if isinstance(shape, Mark):
             data = "".join(
@@ -121,7 +127,7 @@ def _write(out: list[str], shapes: Sequence[Shape], theme: Theme, roles: bool) -
             anchor = f' text-anchor="{shape.anchor}"' if shape.anchor != "start" else ""
             names = _class(shape.name, f"f-{shape.colour}" if roles else "")
             place = f'x="{_n(shape.x)}" y="{_n(shape.y)}" font-size="{_n(shape.size)}"'
-            place += f' fill="{getattr(theme, shape.colour)}"'
+            place += _colour("fill", theme, shape.colour)
             if font(shape.bold).has(shape.text):
                 out.append(f"<text {place}{weight}{anchor}{names}>{escaped(shape.text)}</text>")
             else:

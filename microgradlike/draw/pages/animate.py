@@ -17,12 +17,12 @@ from ..picture.theme import DARK, LIGHT
 from .steps import Step
 
 if TYPE_CHECKING:
-    from .film import StepThrough
+    from .live import Live
 
 MOST_FRAMES = 2_000
 
 
-def frames(film: StepThrough) -> Iterator[tuple[int, Canvas]]:
+def frames(film: Live) -> Iterator[tuple[int, Canvas]]:
     """For each step the number of its picture, and the picture as it is then, its sentence below it."""
     if len(film.steps) > MOST_FRAMES:
         raise ValueError(
@@ -37,7 +37,7 @@ def frames(film: StepThrough) -> Iterator[tuple[int, Canvas]]:
         painter = painters[part.picture]
         state = dict(part.hidden)
         for step in part.steps:
-            state.update(step.changes)
+            state.update(step.texts)
             painter.scene = _at(part.scene, state, step, film.title or "")
             yield part.picture, _with_sentence(painter, step, widest[id(painter)], room)
 
@@ -51,24 +51,14 @@ def _at(scene: Scene, state: dict[tuple[object, ...], str], step: Step, title: s
             replace(line, value=state["line-value", i, k], gradient=state["line-gradient", i, k])
             for k, line in enumerate(card.lines)
         ]  # fmt: skip
-        active = lit if i in step.cards else ""
-        known = state["value", i] != "?" or bool(lines and lines[0].value != "?")
-        cards.append(
-            replace(
-                card,
-                value=state["value", i],
-                gradient=state["gradient", i],
-                lines=lines,
-                active=active,
-                dimmed=not known,
-                tooltip="",
-            )
-        )
+        active = lit if i in step.cards or i in step.senders else ""
+        value, gradient = state["value", i], state["gradient", i]
+        cards.append(replace(card, value=value, gradient=gradient, lines=lines, active=active, tooltip=""))
     edges = []
     for j, edge in enumerate(scene.edges):
         keys = {"derivative": "local", "sent": "sent"}
         texts = [(state[keys[kind], j] if kind in keys else text, kind) for text, kind in edge.texts]
-        edges.append(replace(edge, texts=texts, active=j in step.edges))
+        edges.append(replace(edge, texts=texts, active=lit if j in step.edges else ""))
     return replace(scene, cards=cards, edges=edges, title=title or None, legend=False, caption=[])
 
 
@@ -89,7 +79,7 @@ def _with_sentence(painter: Painter, step: Step, wide: float, room: int) -> Canv
     )
 
 
-def animated_svg(film: StepThrough, seconds: float) -> str:
+def animated_svg(film: Live, seconds: float) -> str:
     """The steps as an SVG that plays in a loop; where animation is off, it shows the last step."""
     _positive(seconds)
     variants: dict[
@@ -128,7 +118,7 @@ def animated_svg(film: StepThrough, seconds: float) -> str:
     return drawn.replace("</style>", "".join(css) + "</style>", 1)
 
 
-def animated_gif(film: StepThrough, seconds: float, scale: float) -> bytes:
+def animated_gif(film: Live, seconds: float, scale: float) -> bytes:
     """The steps as a GIF that plays in a loop."""
     _positive(seconds)
     try:

@@ -1,4 +1,4 @@
-"""One self-contained HTML page: a picture to pan and zoom, or a computation to step through. No request leaves it."""
+"""One self-contained HTML page: a picture to look at, to compute with, or a model to train. No request leaves it."""
 
 from __future__ import annotations
 
@@ -6,21 +6,28 @@ import base64
 import hashlib
 import html
 import json
+import math
 import re
 import string
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...graph.program import trace
 from ..formats.svg import svg
 from ..picture.font import FALLBACKS
+from ..picture.scene import Card
+from ..picture.shapes import Canvas, Mark
 from ..picture.text import visible
 from ..picture.theme import DARK, LIGHT, Theme
-from .steps import Step
+from .numbers import Number, Words
+from .programs import PictureProgram, branches_source
+from .quiz import questions
+from .steps import Key, Span, Step
 
 if TYPE_CHECKING:
     from ..drawing import Drawing
-    from .film import Pass
+    from .live import Live, Pass
 
 FOLDER = Path(__file__).parent / "web"
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; font-src data:; script-src 'sha256-{digest}'"  # no request
@@ -40,66 +47,172 @@ _TEMPLATE = """<!DOCTYPE html>
 </body>
 </html>
 """
+_CODE = """<details><summary>The program of this page</summary>
+<p class="hint">The table of primitives, run on JavaScript text. Nothing else computes here.</p>
+<pre id="code"></pre></details>"""
+_STEPS_HINT = (
+    "Drag a number sideways, or choose it and use the arrow keys (with Shift, ten times as far) or type. Arrow keys "
+    "step elsewhere, space plays, a click on a card tells its story. Hold “Descend” to go on."
+)
+_INDENT = re.compile(r"^(?: +|//.*\n)", re.MULTILINE)  # of scripts: a page carries neither indents nor comments
+_NUMBERS = ("data", "grad", "local", "sent")  # attributes of the marks in a picture
+LETTERS = string.ascii_letters + string.digits + " .,:;?!()[]+=/%_'-“”–−×·∂→∞…←Σ"  # what pages write beside their own names
 
 
 def still(drawing: Drawing) -> str:
     """A page with one picture."""
     picture = svg(drawing.canvas, LIGHT, roles=True, letters=string.printable)
     title = drawing.scene.title or "Computation graph"
-    body = f"<main><h1>{_text(title)}</h1>{_view([picture])}</main>"
-    return _page(title, body, {"steps": [], "passes": []}, ' class="still"' + _theme(drawing.theme), picture)
+    body = f"<main><h1>{_text(title)}</h1>{view([picture])}{tools('')}</main>"
+    data: dict[str, Any] = {"digits": drawing.digits}
+    return page(title, body, data, drawing.theme, picture, ["numbers.js", "view.js"])
 
 
-def stepping(title: str, pictures: Sequence[str], passes: Sequence[Pass], theme: str, loss: str) -> str:
-    """A page that steps through passes; `pictures[p.picture]` is the SVG of pass p."""
-    steps: list[dict[str, Any]] = []
-    starts: list[dict[str, Any]] = []
-    for number, part in enumerate(passes):
-        backward = next((k for k, step in enumerate(part.steps) if step.phase == "backward"), 0)
-        starts.append({
-            "at": len(steps), "backward": len(steps) + backward, "picture": part.picture, "hidden": _texts(part.hidden),
-            "tips": part.tips, "loss": part.loss,
-        })  # fmt: skip
-        steps += [_step(step, number) for step in part.steps]
-    body = (_HERE.read_text(encoding="utf-8")).format(title=_text(title), view=_view(pictures), last=len(steps) - 1)
-    if len(passes) < 2:
-        body = body.replace('<span class="passes">', '<span class="passes" hidden>')
-    return _page(title, body, {"steps": steps, "passes": starts, "loss": loss}, _theme(theme), pictures[0])
+def live_page(film: Live, canvases: Sequence[Canvas]) -> str:
+    """The page of `live` and of `step_through`."""
+    firsts = [next(p for p in film.passes if p.picture == k) for k in range(len(canvases))]
+    asked = [questions(part, film.quiz) if film.quiz else [] for part in firsts]
+    written = "".join(sorted({c for part in film.passes for c in _letters(part.steps)}))
+    for canvas in canvases:
+        for shape in canvas.shapes:
+            if isinstance(shape, Mark):  # numbers that change are the script's
+                shape.tooltip = ""
+                shape.data = {key: text for key, text in shape.data.items() if key not in _NUMBERS}
+    pictures = [svg(canvas, LIGHT, roles=True, letters=LETTERS + written) for canvas in canvases]
+    pictures = [picture.replace('role="img"', 'role="group"', 1) for picture in pictures]
+    programs = [PictureProgram(part.graph, part.scene) for part in firsts]
+    source = f"const computes = [{', '.join(program.source() for program in programs)}];"
+    data = {
+        "pictures": [_picture(*each) for each in zip(firsts, programs, asked, strict=True)],
+        "passes": [_pass(part) for part in film.passes],
+        "digits": film.digits, "opens": film.opens, "quiz": bool(film.quiz),
+        "branches": [{"test": b.test, "place": b.place, "outcome": b.outcome} for b in film.branches],
+    }  # fmt: skip
+    source += f"\nconst branches = {_branches(film) if film.branches else 'null'};"
+    names = ["numbers.js", "code.js", "view.js", "bind.js", *(["quiz.js"] if film.quiz else []), "live.js"]
+    what = (
+        f"Step by step: {film.loss_name}" if film.opens == "steps" else f"{film.loss_name}, computed as you change it"
+    )
+    title = film.title or (f"{film.loss_name}: what are the gradients?" if film.quiz else what)
+    body = (FOLDER / "live.html").read_text(encoding="utf-8")
+    body = body.format(
+        title=_text(title), view=view(pictures), tools=tools(_STEPS_HINT), rate=film.log_rate, code=_CODE
+    )  # fmt: skip
+    return page(title, body, data, film.theme, pictures[0], names, source)
 
 
-_HERE = FOLDER / "stepping.html"
+def _branches(film: Live) -> str:
+    """`branches(p)` of a recorded function, its leaves in the order of the picture's."""
+    root, graph = film._roots[0], film.passes[0].graph
+    order = {index: key for key, index in graph.index_of.items()}
+    by_id = {id(v): v for v in _leaves([root, *(x for b in film.branches for x in b.sides)])}
+    leaves = [by_id[order[v]] for v, row in enumerate(graph.rows) if row is None and v in order]
+    sides = [x for b in film.branches for x in b.sides]
+    fixed = [v for v in by_id.values() if all(v is not leaf for leaf in leaves)]
+    program, _ = trace(sides, leaves, fixed)
+    pairs = zip(program.outputs[::2], program.outputs[1::2], strict=True)
+    return branches_source(
+        program, [(b.name, left, right) for b, (left, right) in zip(film.branches, pairs, strict=True)]
+    )
 
 
-def letters(passes: Sequence[Pass]) -> str:
+def _leaves(roots: Sequence[Any]) -> list[Any]:
+    from ...graph.engine import Value, topological_order
+
+    return [v for v in topological_order([v for v in roots if isinstance(v, Value)]) if v.is_leaf]
+
+
+def _letters(steps: Sequence[Step]) -> set[str]:
     """Every character that a step may show in the picture or in its sentence."""
-    found: set[str] = set(string.printable) | set("?–−×·∂→")
-    for part in passes:
-        for step in part.steps:
-            found.update(step.text)
-            for text in step.changes.values():
-                found.update(text)
-    return "".join(sorted(found))
+    found: set[str] = set()
+    for step in steps:
+        found.update(step.text)
+        for text in step.texts.values():
+            found.update(text)
+    return found
 
 
-def _step(step: Step, number: int) -> dict[str, Any]:
+def _picture(part: Pass, program: PictureProgram, asked: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    graph, shown = part.graph, part.scene
+    values: dict[Key, int] = {}
+    for i, card in enumerate(shown.cards):
+        if not card.lines:
+            values["value", i] = card.node
+        for k, line in enumerate(card.lines):
+            if line.node >= 0:
+                values["line-value", i, k] = line.node
+    leaves = [
+        {"node": v, "name": visible(graph.labels[v] or f"leaf {v}"), "kind": graph.kinds[v]} for v in program.leaves
+    ]
+    again: dict[Key, Words] = {}
+    for j, edge in enumerate(shown.edges):
+        for text, kind in edge.texts:
+            if kind == "name":
+                again["name", j] = Number("value", (shown.cards[edge.tail].node,), before=text[: text.rindex(" ") + 1])
+    steps = [_step(step) for step in part.told]
+    steps[0]["changes"] |= _texts(again)
     return {
-        "pass": number, "phase": step.phase, "html": step.html, "cards": step.cards, "edges": step.edges,
-        "changes": _texts(step.changes), "exact": {_key(key): repr(x) for key, x in step.exact.items()},
+        "leaves": leaves, "root": graph.roots[0], "output": visible(graph.labels[graph.roots[0]] or "output"),
+        "boxes": [_box(part, card) for card in shown.cards], "values": _keys(values),
+        "uses": [[v, [x for x in graph.operands[v] if type(x) is int]] for v, row in enumerate(graph.rows) if row],
+        "hidden": _keys(part.hidden), "steps": steps, "questions": asked,
     }  # fmt: skip
 
 
-def _key(key: tuple[object, ...]) -> str:
+def _box(part: Pass, card: Card) -> dict[str, Any]:
+    row = part.graph.rows[card.node]
+    found = {"node": card.node, "name": card.head, "short": card.name, "single": card.kind != "layer"}
+    return found | ({"doc": f"{row.name}: {row.doc}"} if row and row.doc and found["single"] else {})
+
+
+def _pass(part: Pass) -> dict[str, Any]:
+    leaves = [x for x, row in zip(part.graph.data, part.graph.rows, strict=True) if row is None]
+    return {
+        "picture": part.picture, "leaves": [json_number(x) for x in leaves],
+        "changed": {str(k): spans(sentence) for k, sentence in part.changed.items()},
+        "update": _step(part.update) if part.update else None,
+    }  # fmt: skip
+
+
+def json_number(x: float) -> float | str:
+    """A number as JSON can hold it, and as `Number(…)` reads it back."""
+    return x if math.isfinite(x) else "NaN" if x != x else "Infinity" if x > 0 else "-Infinity"
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "phase": step.phase, "sentence": spans(step.sentence), "cards": step.cards, "edges": step.edges,
+        "senders": step.senders, "changes": _texts(step.changes),
+    }  # fmt: skip
+
+
+def spans(sentence: Sequence[Span]) -> list[list[Any]]:
+    """A sentence for the page."""
+    return [[kind, words if isinstance(words, str) else words.json()] for kind, words in sentence]
+
+
+def _key(key: Key) -> str:
     return " ".join(map(str, key))
 
 
-def _texts(changes: dict[tuple[object, ...], str]) -> dict[str, str]:
-    return {_key(key): text for key, text in changes.items()}
+def _keys(found: dict[Key, Any]) -> dict[str, Any]:
+    return {_key(key): item for key, item in found.items()}
 
 
-def _view(pictures: Sequence[str]) -> str:
+def _texts(changes: dict[Key, Words]) -> dict[str, Any]:
+    return {_key(key): words if isinstance(words, str) else words.json() for key, words in changes.items()}
+
+
+def view(pictures: Sequence[str]) -> str:
+    """Pictures in a frame, of which one is seen."""
     shown = "".join(
         f'<div class="picture"{" hidden" if i else ""}>{picture}</div>' for i, picture in enumerate(pictures)
     )
+    return f'<div class="view" id="view" tabindex="0" role="group" aria-label="The graph">{shown}</div>'
+
+
+def tools(hint: str) -> str:
+    """A line below the picture: what one can do, and buttons for the view."""
     buttons = "".join(
         f'<button type="button" id="{name}" title="{tip}">{text}</button>'
         for name, text, tip in (
@@ -109,13 +222,18 @@ def _view(pictures: Sequence[str]) -> str:
             ("dark", "Dark", "colours"),
         )
     )
-    view = 'class="view" id="view" tabindex="0" role="group" aria-label="The graph; drag to move it"'
-    return f'<div class="tools">{buttons}</div><div {view}>{shown}</div>'
+    return f'<div class="under"><p class="hint">{hint}</p><div class="tools">{buttons}</div></div>'
 
 
-def _page(title: str, body: str, data: dict[str, Any], attributes: str, picture: str) -> str:
+def page(
+    title: str, body: str, data: dict[str, Any], theme: str, picture: str, scripts: Sequence[str], program: str = ""
+) -> str:
+    """Everything in one file; the only script that may run is this one, by its digest."""
     family = re.search(r'class="(mg-\w+)"', picture)  # the page is written in the letters of its picture
-    script = (FOLDER / "page.js").read_text(encoding="utf-8")
+    parts = ['"use strict";\n(() => {', f"/* program */\n{program}\n/* end */" if program else ""]
+    parts += [_INDENT.sub("", (FOLDER / name).read_text(encoding="utf-8")) for name in scripts]
+    script = "\n".join([*parts, "})();\n"])
+    assert "</script" not in script and "<!--" not in script
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     packed = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     # Inside <script>, only "<" (and, to old parsers, a line separator) could end the data.
@@ -124,16 +242,12 @@ def _page(title: str, body: str, data: dict[str, Any], attributes: str, picture:
         policy=_POLICY.format(digest=digest), title=_text(title),
         colours=_colours(family.group(1) if family else "sans-serif"),
         style=(FOLDER / "page.css").read_text(encoding="utf-8"),
-        attributes=attributes, body=body, data=packed, script=script,
+        attributes="" if theme == "auto" else f' data-theme="{theme}"', body=body, data=packed, script=script,
     ).encode("utf-8", "backslashreplace").decode("utf-8")  # fmt: skip
 
 
 def _text(text: str) -> str:
     return html.escape(visible(text))
-
-
-def _theme(theme: str) -> str:
-    return "" if theme == "auto" else f' data-theme="{theme}"'
 
 
 def _colours(family: str) -> str:

@@ -298,16 +298,20 @@ class Painter:
         )
         thick = 3.0 if edge.active else 1.4 if edge.count == 1 else 2.2
 
+        colour, back = edge.active or "line", edge.active == "gradient"
+
         def wire(points: Sequence[Point], tip: bool) -> None:
-            path = self.curve(points, short=7.0 if tip else 0.0)
-            shapes.append(Path(path, stroke="line", width=thick, dashed=dashed, name="wire"))
-            if tip:
-                shapes.append(self.arrow(*points[-1]))
+            path = self.curve(points, short=7.0 if tip and not back else 0.0)
+            shapes.append(Path(path, stroke=colour, width=thick, dashed=dashed, name="wire"))
+            if tip and not back:
+                shapes.append(self.arrow(*points[-1], colour))
 
         frame = self.frames[head]
         staged = frame.lead > 0
         if route:
             wire(route, tip=not staged)
+            if back:  # a gradient arrives where the wire begins
+                shapes.append(self.arrow(*route[0], colour, back=True))
         if staged:  # on to the pill, and from there to the card
             at_card, middle = plan.along[head], plan.across[head]
             wire([(at_card - frame.entry, middle + slot.across), (at_card, middle + slot.port)], tip=True)
@@ -379,9 +383,10 @@ class Painter:
                 commands.append(("C", *self.xy(middle, c0), *self.xy(middle, c1), *self.xy(a1, c1)))
         return commands
 
-    def arrow(self, along: float, across: float) -> Path:
-        corners = [(along, across), (along - 8.5, across - 3.6), (along - 8.5, across + 3.6)]
-        return Path([*line([self.xy(*c) for c in corners]), ("Z",)], fill="line", name="tip")
+    def arrow(self, along: float, across: float, colour: str, back: bool = False) -> Path:
+        far = along + (8.5 if back else -8.5)
+        corners = [(along, across), (far, across - 3.6), (far, across + 3.6)]
+        return Path([*line([self.xy(*c) for c in corners]), ("Z",)], fill=colour, name="tip")
 
     # ── what goes around ────────────────────────────────────────────────────────────────────────
     def bands(self) -> list[Rect]:

@@ -6,7 +6,6 @@ look like is for others (layout.py, paint.py), and so is every file format.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from ...ops import Op
 from . import expression
 from .fold import Folding, Group
 from .graph import Graph, Operand
-from .text import MINUS, elided, number, shortened, total, visible
+from .text import MINUS, elided, number, ranged, shortened, total, visible
 
 _LAST_NAME = re.compile(r"^.*\.(?=[^\W\d])")  # of the path layers.0.neurons.1.w[2], all but the last name
 _TIMES_ONE = re.compile(r"·1(?= |$)")  # a bias enters a dot product with a 1
@@ -31,7 +30,8 @@ class Line:
     value: str
     gradient: str
     kind: str  # "parameter", "inner", "output", "rest"
-    node: int = -1  # −1: stands for several
+    node: int = -1  # −1: stands for several, which are
+    nodes: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -68,7 +68,7 @@ class Card:
     tooltip: str = ""
     band: str = ""
     dimmed: bool = False
-    active: str = ""  # "value" or "gradient": what a step is about
+    active: str = ""  # a colour: what a step is about
 
 
 @dataclass(slots=True)
@@ -93,7 +93,7 @@ class Edge:
     constant: float | None = None
     count: int = 1
     dimmed: bool = False
-    active: bool = False
+    active: str = ""  # a colour; where it is that of gradients, the arrow points back
 
 
 @dataclass(slots=True)
@@ -290,7 +290,13 @@ class _Builder:
         if rest:
             values, gradients = [graph.data[v] for v in rest], [graph.grad[v] for v in rest]
             lines.append(
-                Line(f"{len(rest):,} more", self.range(values), self.range(gradients) if graph.swept else "–", "rest")
+                Line(
+                    f"{len(rest):,} more",
+                    self.range(values),
+                    self.range(gradients) if graph.swept else "–",
+                    "rest",
+                    nodes=rest,
+                )
             )
         node = group.result
         name = self.names.label(node) or "output"
@@ -299,13 +305,7 @@ class _Builder:
         return lines
 
     def range(self, numbers: Sequence[float]) -> str:
-        finite = [x for x in numbers if math.isfinite(x)]
-        if not finite:
-            return "nan" if numbers and numbers[0] != numbers[0] else self.number(numbers[0]) if numbers else "–"
-        low, high = number(min(finite), 3), number(max(finite), 3)
-        text = low if low == high else f"{low} … {high}"
-        strange = len(numbers) - len(finite)
-        return f"{text}, {strange:,} not finite" if strange else text
+        return ranged(numbers, self.digits)
 
     def layer(self, group: Group) -> Card:
         graph = self.graph
@@ -325,9 +325,10 @@ class _Builder:
             numbers = [graph.data[v] for v in group.listed]
             slopes = [graph.grad[v] for v in group.listed]
             what = f"{len(group.listed):,} parameters" if len(group.listed) > 1 else "1 parameter"
-            card.lines.append(Line(what, self.range(numbers), self.range(slopes) if graph.swept else "–", "parameter"))
+            gradient = self.range(slopes) if graph.swept else "–"
+            card.lines.append(Line(what, self.range(numbers), gradient, "parameter", nodes=group.listed))
         what = f"{len(group.outputs):,} values" if len(group.outputs) != 1 else "value"
-        card.lines.append(Line(what, card.value, card.gradient, "output"))
+        card.lines.append(Line(what, card.value, card.gradient, "output", nodes=group.outputs))
         return card
 
     # ── edges ───────────────────────────────────────────────────────────────────────────────────

@@ -54,6 +54,21 @@ def total(terms: Sequence[float], result: float, digits: int = 4, most: int = 4)
     return f"{text} = {number(result, digits)}"
 
 
+def ranged(numbers: Sequence[float], digits: int = 4) -> str:
+    """The range of several numbers, and how many of them are not finite.
+
+    >>> ranged([1.0, -2.0, 0.5]), ranged([3.0, 3.0, float("inf")])
+    ('−2 … 1', '3, 1 not finite')
+    """
+    finite = [x for x in numbers if math.isfinite(x)]
+    if not finite:
+        return "nan" if numbers and numbers[0] != numbers[0] else number(numbers[0], digits) if numbers else "–"
+    low, high = number(min(finite), 3), number(max(finite), 3)
+    text = low if low == high else f"{low} … {high}"
+    strange = len(numbers) - len(finite)
+    return f"{text}, {strange:,} not finite" if strange else text
+
+
 def visible(text: str) -> str:
     """`text` as one line that every format can hold: what cannot be seen is written out.
 
