@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import io
 import json
 import os
@@ -109,11 +108,9 @@ def test_labels_survive_into_html(one, other):
         reader = Reader(page)
         assert set(reader.tags) <= {*plain.tags, "tspan"}  # nothing that a label brought
         assert reader.tags.count("script") == 2
-        steps = json.loads(reader.scripts[0])["steps"]
-        for step in steps:
-            assert set(re.findall(r"<(/?\w+)", step["html"])) <= {"b", "/b"}
-        if steps and one.strip():
-            assert html.escape(shown(one)) in steps[1]["html"]
+        for picture in json.loads(reader.scripts[0]).get("pictures", []):  # the script escapes what it writes
+            words = "".join(text for _, text in picture["steps"][1]["sentence"] if isinstance(text, str))
+            assert not one.strip() or shown(one) in words
 
 
 @needs_dot

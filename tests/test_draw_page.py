@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import xml.etree.ElementTree as ET
 from types import SimpleNamespace
 
@@ -15,47 +14,6 @@ import microgradlike as mg
 from microgradlike import Value, draw, step_through, topological_order
 from microgradlike.draw import rich_values
 from microgradlike.draw.picture.text import number
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip(
-        "playwright.sync_api", reason="pages are driven with Playwright, which is not installed"
-    )
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium on this machine to show the page")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--headless", "--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def visit(browser, tmp_path):
-    """Open a page; at the end, nothing may have gone wrong in it, and nothing may have left it."""
-    troubles, requests, contexts = [], [], []
-
-    def opened(page, at="", **options):
-        file = tmp_path / "page.html"
-        file.write_text(page, encoding="utf-8")
-        contexts.append(browser.new_context(viewport={"width": 1200, "height": 800}, **options))
-        tab = contexts[-1].new_page()
-        tab.on("console", lambda message: troubles.append(message.text))
-        tab.on("pageerror", lambda error: troubles.append(str(error)))
-        tab.on("request", lambda request: requests.append(request.url))
-        tab.goto(file.as_uri() + at)
-        return tab
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert troubles == []
-    assert all(url.startswith(("file:", "data:")) for url in requests), requests
-
 
 STATE = """() => {
   const read = (selector) => [...document.querySelectorAll('.picture:not([hidden]) ' + selector)];
@@ -115,7 +73,7 @@ def test_every_step_equals_the_engine(seed):
     drawing = draw(root, detail="full")
     shown = {}
     for step in film.steps:
-        shown |= step.changes
+        shown |= step.texts
     assert [shown["gradient", i] for i in range(len(order))] == [card.gradient for card in drawing.scene.cards]
 
 
@@ -183,7 +141,7 @@ def test_passes_of_different_structure_have_pictures_of_their_own():
     x = Value(2, label="x")
     film = step_through([named(x * x, "J"), named(x * x * x, "J")])
     assert [part.picture for part in film.passes] == [0, 1]
-    assert film.to_html().count("<svg") == 2
+    assert film.to_html().count("<svg xmlns") == 2
 
 
 def test_an_update_that_is_no_plain_descent_is_told_without_a_rate():
@@ -227,7 +185,7 @@ def replayed(film, upto):
     )
     state = dict(part.hidden)
     for step in film.steps[film.steps.index(part.steps[0]) : upto + 1]:
-        state |= step.changes
+        state |= step.texts
     return part, state
 
 
@@ -281,7 +239,7 @@ def test_buttons_keys_slider_and_links(visit):
     for key, expected in (("Home", 0), ("ArrowRight", 1), ("End", last), ("ArrowLeft", last - 1), ("b", 6)):
         page.keyboard.press(key)
         assert step() == expected
-    page.locator("#range").fill("3")
+    page.locator("#position").fill("3")
     assert step() == 3
     assert page.evaluate("location.hash") == "#3"
     page.evaluate("location.hash = '#9'")
@@ -312,15 +270,15 @@ def test_passes_have_buttons(visit):
 
 def test_pan_and_zoom(visit):
     page = visit(step_through(network()[1]).to_html(), reduced_motion="reduce")
-    scale = lambda: page.evaluate("new DOMMatrix(getComputedStyle(document.querySelector('.picture')).transform).a")
-    left = lambda: page.evaluate("new DOMMatrix(getComputedStyle(document.querySelector('.picture')).transform).e")
+    width = page.evaluate("document.querySelector('svg').viewBox.baseVal.width")
+    scale = lambda: page.evaluate("document.querySelector('.picture svg').getBoundingClientRect().width") / width
+    left = lambda: page.evaluate("document.getElementById('view').scrollLeft")
     before = scale()
     page.click("#nearer")
-    assert scale() == pytest.approx(before * 1.25)
+    assert scale() == pytest.approx(before * 1.25, rel=1e-3)
     page.keyboard.press("-")
     page.keyboard.press("0")
-    width = page.evaluate("document.querySelector('svg').viewBox.baseVal.width")
-    assert scale() == pytest.approx(page.evaluate("document.getElementById('view').clientWidth") / width, rel=1e-3)
+    assert scale() == pytest.approx(page.evaluate("document.getElementById('view').clientWidth") / width, rel=5e-3)
     page.click("#nearer")
     page.click("#nearer")
     was = left()
@@ -329,7 +287,7 @@ def test_pan_and_zoom(visit):
     page.mouse.down()
     page.mouse.move(box["x"] + 260, box["y"] + 100)
     page.mouse.up()
-    assert left() == pytest.approx(was - 40, abs=1)
+    assert left() == pytest.approx(was + 40, abs=1)
 
 
 def test_the_active_card_is_brought_into_view(visit):
@@ -360,19 +318,19 @@ def test_it_can_be_used_without_seeing_or_a_mouse(visit):
     page = visit(step_through(product()).to_html(), reduced_motion="reduce")
     message = page.locator("#message")
     assert (message.get_attribute("role"), message.get_attribute("aria-live")) == ("status", "polite")
-    assert page.locator("#range").get_attribute("aria-valuetext") == "step 0 of 10, start"
-    assert page.locator("svg").first.get_attribute("role") == "img"
+    assert page.locator("#position").get_attribute("aria-valuetext") == "step 0 of 10, start"
+    assert page.locator("svg").first.get_attribute("role") == "group"  # there is something in it to use
     names = [
-        page.evaluate("(e) => e.innerText || e.labels[0].innerText", h)
-        for h in page.locator("button:visible, input").element_handles()
+        page.evaluate("(e) => e.innerText || e.getAttribute('aria-label') || e.labels[0].innerText", h)
+        for h in page.locator("button:visible, input:visible").element_handles()
     ]
     assert all(name.strip() for name in names)
+    page.focus("#play")
     page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.id") == "next"  # first and back are disabled at the start
+    assert page.evaluate("document.activeElement.id") == "next"
     page.keyboard.press("Enter")
     assert page.evaluate("document.body.dataset.step") == "1"
-    assert page.evaluate("getComputedStyle(document.querySelector('.picture')).transitionDuration") == "0s"
+    assert page.evaluate("getComputedStyle(document.querySelector('.frame')).transitionDuration") == "0s"
     assert page.evaluate("document.documentElement.lang") == "en"
 
 
@@ -521,5 +479,5 @@ def test_numbers_of_the_page_are_those_of_the_drawing():
     film = step_through(J)
     values = {}
     for step in film.steps:
-        values |= step.changes
+        values |= step.texts
     assert [values["value", i] for i in range(6)] == [number(v.data) for v in topological_order(J)]

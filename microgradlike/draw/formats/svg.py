@@ -88,12 +88,21 @@ def _class(*names: str) -> str:
     return f' class="{joined}"' if joined else ""
 
 
+_STYLED = ("value", "gradient", "head", "sent", "derivative", "wire", "frame")  # whose looks web/page.css has, too
+
+
 def _colour(name: str, theme: Theme | None, role: str) -> str:
     return "" if theme is None else f' {name}="{getattr(theme, role)}"'
 
 
 def _paint(shape: Path | Rect, theme: Theme | None, roles: bool, line: float) -> str:
-    text = _colour("fill", theme, shape.fill) if shape.fill else ' fill="none"'
+    text = (
+        _colour("fill", theme, shape.fill)
+        if shape.fill
+        else ""
+        if theme is None and shape.name in _STYLED
+        else ' fill="none"'
+    )
     if shape.stroke:
         text += f'{_colour("stroke", theme, shape.stroke)} stroke-width="{_n(line)}"'
         if shape.dashed:
@@ -123,15 +132,17 @@ def _write(out: list[str], shapes: Sequence[Shape], theme: Theme | None, roles: 
         elif isinstance(shape, Path):
             out.append(f'<path d="{path_data(shape)}"{_paint(shape, theme, roles, shape.width)}/>')
         else:
-            weight = ' font-weight="bold"' if shape.bold else ""
-            anchor = f' text-anchor="{shape.anchor}"' if shape.anchor != "start" else ""
+            styled = theme is None and shape.name in _STYLED
+            weight = ' font-weight="bold"' if shape.bold and not styled else ""
+            anchor = f' text-anchor="{shape.anchor}"' if shape.anchor != "start" and not styled else ""
             names = _class(shape.name, f"f-{shape.colour}" if roles else "")
             place = f'x="{_n(shape.x)}" y="{_n(shape.y)}" font-size="{_n(shape.size)}"'
             place += _colour("fill", theme, shape.colour)
             if font(shape.bold).has(shape.text):
                 out.append(f"<text {place}{weight}{anchor}{names}>{escaped(shape.text)}</text>")
             else:
-                out.append(f"<text {place}{weight}{names}>{_pieces(shape)}</text>")
+                own = ' style="text-anchor:start"' if styled else ""
+                out.append(f"<text {place}{weight}{own}{names}>{_pieces(shape)}</text>")
 
 
 def _pieces(shape: Text) -> str:

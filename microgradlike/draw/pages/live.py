@@ -106,7 +106,7 @@ def live(
         >>> a, b, c = Value(5, label="a"), Value(3, label="b"), Value(2, label="c")
         >>> page = live(3 * (a + b * c))
         >>> page
-        <Live page of 7 cards; save() writes .html, .svg, .gif or .txt>
+        <Live page of 6 cards; save() writes .html, .svg, .gif or .txt>
         >>> print(page.steps[3].text)
         Forward: v2 = a + v1 = 5 + 6 = 11.
     """

@@ -37,7 +37,7 @@ class Number:
         """For the page: [what, at, node, factor, before], without what goes without saying at its end."""
         at = self.at[0] if len(self.at) == 1 and self.what not in ("values", "gradients") else list(self.at)
         found: list[Any] = [self.what, at, self.node, int(self.factor), self.before]
-        while found[-1] in (-1, 0, ""):
+        while len(found) > 2 and found[-1] in (-1, 0, ""):
             found.pop()
         return found
 

@@ -23,7 +23,7 @@ from ..picture.theme import DARK, LIGHT, Theme
 from .numbers import Number, Words
 from .programs import PictureProgram, branches_source
 from .quiz import questions
-from .steps import Key, Span, Step
+from .steps import Key, Step, key_text, spans
 
 if TYPE_CHECKING:
     from ..drawing import Drawing
@@ -56,7 +56,9 @@ _STEPS_HINT = (
 )
 _INDENT = re.compile(r"^(?: +|//.*\n)", re.MULTILINE)  # of scripts: a page carries neither indents nor comments
 _NUMBERS = ("data", "grad", "local", "sent")  # attributes of the marks in a picture
-LETTERS = string.ascii_letters + string.digits + " .,:;?!()[]+=/%_'-“”–−×·∂→∞…←Σ"  # what pages write beside their own names
+LETTERS = (
+    string.ascii_letters + string.digits + " .,:;?!()[]+=/%_'-“”–−×·∂→∞…←Σ"
+)  # what pages write beside their own names
 
 
 def still(drawing: Drawing) -> str:
@@ -186,21 +188,12 @@ def _step(step: Step) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def spans(sentence: Sequence[Span]) -> list[list[Any]]:
-    """A sentence for the page."""
-    return [[kind, words if isinstance(words, str) else words.json()] for kind, words in sentence]
-
-
-def _key(key: Key) -> str:
-    return " ".join(map(str, key))
-
-
 def _keys(found: dict[Key, Any]) -> dict[str, Any]:
-    return {_key(key): item for key, item in found.items()}
+    return {key_text(key): item for key, item in found.items()}
 
 
 def _texts(changes: dict[Key, Words]) -> dict[str, Any]:
-    return {_key(key): words if isinstance(words, str) else words.json() for key, words in changes.items()}
+    return {key_text(key): words if isinstance(words, str) else words.json() for key, words in changes.items()}
 
 
 def view(pictures: Sequence[str]) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...graph.program import Program
+from ...graph.source import bare
 from ..picture.graph import Graph
 from ..picture.scene import Scene
-from .javascript import JavaScript, Script, bare, forward, identifiers, literal, scoped
+from .javascript import JavaScript, Script, forward, identifiers, literal, scoped
 
 MOST_NAMED = 1_500  # values of a program whose lines have names; beyond, they are places of an array
 CHUNK = 400  # lines of one function of such a program

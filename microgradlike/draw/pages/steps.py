@@ -10,6 +10,7 @@ import html
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..picture import expression
 from ..picture.fold import Folding
@@ -208,13 +209,14 @@ class _Teller:
         row, operands = self.graph.rows[node], self.graph.operands[node]
         assert row is not None
 
-        def operand(k: int, sign: str) -> str:
-            x = operands[k]
-            return f"{sign}\ue100{k}\ue101" if type(x) is int else number(x, self.digits)
+        def put(sign: str) -> str:
+            def operand(k: int) -> str:
+                x = operands[k]
+                return f"{sign}\ue100{k}\ue101" if type(x) is int else number(x, self.digits)
 
-        plain, negative = (
-            expression.described(row, len(operands), lambda k, sign=sign: operand(k, sign)) for sign in ("", MINUS)
-        )
+            return expression.described(row, len(operands), operand)
+
+        plain, negative = put(""), put(MINUS)
         factors = {int(k) for bracket, sign, k in _PLACE.findall(negative) if bracket and sign}
         found: list[Words] = []
         for k, piece in enumerate(re.split("\ue100(\\d+)\ue101", plain)):
@@ -229,7 +231,7 @@ class _Teller:
     # ── backward ────────────────────────────────────────────────────────────────────────────────
     def slope(self, name: str) -> str:
         """∂J/∂name"""
-        return f"∂{self.root}/∂{_short(name)}"
+        return f"∂{self.root}/∂{short(name)}"
 
     def backward(self) -> list[Step]:
         scene, told = self.scene, []
@@ -297,7 +299,7 @@ class _Teller:
         arrived.append(j)
         complete = len(arrived) == max(len(tail.terms), 1)
         running = Number("total" if len(arrived) > 1 else "sum", tuple(arrived), tail.node if complete else -1)
-        local = f"∂{_short(head.name)}/∂{_short(tail.name)}"
+        local = f"∂{short(head.name)}/∂{short(tail.name)}"
         sentence: list[Span] = [
             ("", "Chain rule, "), ("name", f"{head.name} → {tail.name}"),
             ("", f": {self.slope(head.name)} · {local} = "), ("gradient", of("gradient", head.node)),
@@ -333,7 +335,7 @@ def arrivals(scene: Scene, i: int) -> list[int]:
     return sorted(found, key=lambda j: -scene.cards[scene.edges[j].head].node)
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
     return f"({name})" if expression.binding(name) < expression.TIGHTEST else name
 
 
@@ -384,3 +386,14 @@ def update(before: Graph, after: Graph, scene: Scene, digits: int, cards: Sequen
         if i >= 0 and scene.cards[i].node == v:
             step.changes["value", i] = of("next", v)
     return step
+
+
+# ── for the page ─────────────────────────────────────────────────────────────────────────────────────
+def spans(sentence: Sequence[Span]) -> list[list[Any]]:
+    """A sentence for the page."""
+    return [[kind, words if isinstance(words, str) else words.json()] for kind, words in sentence]
+
+
+def key_text(key: Key) -> str:
+    """The key of a text, as the page has it."""
+    return " ".join(map(str, key))

@@ -3,7 +3,6 @@ let asked = 0;
 const hiding = (graph) => {
   const keys = new Set();
   graph.questions.slice(asked).forEach((q) => q.keys.forEach((key) => keys.add(key)));
-  graph.questions.slice(0, asked).forEach((q) => q.keys.forEach((key) => keys.delete(key)));
   return keys;
 };
 const about = (x, y) => Math.abs(x - y) <= 0.005 * Math.abs(y) + 1e-12 || number(x) === number(y);
