@@ -17,7 +17,7 @@ const zoom = (factor) => {
   rescale(chosenScale = clamp(scale * factor, 0.05, 6));
   view.scrollTo(x * (scale / k) - view.clientWidth / 2, y * (scale / k) - view.clientHeight / 2);
 };
-const fit = () => { chosenScale = 0; rescale(fitting(0.05)); };
+const fit = () => rescale(chosenScale = fitting(0.05));
 const follow = (elements) => { // bring what a step is about into view, all of it if that can be read
   const boxes = elements.map((e) => (e.querySelector(".frame, .pill") ?? e).getBBox());
   if (!boxes.length) return;
@@ -59,7 +59,13 @@ const follow = (elements) => { // bring what a step is about into view, all of i
     else if (e.key === "-" || e.key === "−") zoom(0.8);
     else if (e.key === "0") fit();
   });
-  new ResizeObserver(() => { if (!chosenScale) rescale(fitting(0.7)); dispatchEvent(new Event("resized")); }).observe(view);
+  let wide = view.clientWidth;
+  new ResizeObserver(() => {
+    if (view.clientWidth === wide) return;
+    wide = view.clientWidth;
+    if (!chosenScale) rescale(fitting(0.7));
+    dispatchEvent(new Event("resized"));
+  }).observe(view);
   if (self !== top) { // in a notebook or a page of documentation, the frame is as high as what it shows
     document.body.classList.add("framed");
     const grow = () => {
