@@ -132,7 +132,7 @@ def test_numpy_has_the_bits_of_floats(name):
         assert bits(out.tolist()) == bits(expected)
     else:  # NumPy has exp, log and pow of its own, and promises 4 ulp
         for x, got, wanted in zip(xs, out.tolist(), expected, strict=True):
-            assert got == wanted or abs(got - wanted) <= 2 * math.ulp(wanted) or got != got and wanted != wanted, x
+            assert got == wanted or abs(got - wanted) <= 2 * math.ulp(wanted) or (got != got and wanted != wanted), x
             assert math.copysign(1.0, got) == math.copysign(1.0, wanted) or got != got, x
 
 
