@@ -1,4 +1,5 @@
-"""How installing writes the table as C and compiles value.py with it to `microgradlike._value`; or does without.
+"""How installing writes the table as C and compiles with it value.py to `microgradlike._value` and native/calls.pyx to
+`microgradlike._calls`; or does without.
 
 setuptools calls this (pyproject.toml names it); the package never imports it.
 """
@@ -8,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
-import shutil
 import sys
 from types import ModuleType
 from typing import Any
@@ -33,22 +33,27 @@ def source_module(name: str) -> Any:
     return importlib.import_module(f"_microgradlike_source.{name}")
 
 
+def _read(*path: str) -> str:
+    with open(os.path.join(HERE, *path), encoding="utf-8") as file:
+        return file.read()
+
+
 class BuildExtension(build_ext):  # type: ignore[misc]  # setuptools has no types
-    """Cythonizes a copy of value.py under the name `_value`; without Cython or a compiler, skips it and says so."""
+    """Translates each extension with Cython and compiles it; without Cython or a compiler, skips it and says so."""
 
     def build_extension(self, ext: Any) -> None:
         if os.environ.get("MICROGRADLIKE_ENGINE") == "python":
             self.warn("MICROGRADLIKE_ENGINE=python: the compiled engine is not built")
             return
         try:
-            ext.sources = [self._translated()]
+            ext.sources = [self._translated(ext.name.rpartition(".")[2])]
             ext.include_dirs = [self._rows(), os.path.join(HERE, "native")]
             if self.compiler.compiler_type == "unix":
                 # Every operation is rounded as written. Debugging symbols would be four fifths of the file.
                 ext.extra_compile_args = ["-g0", "-ffp-contract=off", "-fno-math-errno"]
             super().build_extension(ext)
         except Exception as error:  # whatever is missing, the plain engine works
-            self.warn(f"the compiled engine was not built, the plain one will run: {error}")
+            self.warn(f"{ext.name} was not built, the plain engine will run: {error}")
 
     def _folder(self) -> str:
         folder = os.path.join(self.build_temp, "microgradlike")
@@ -61,19 +66,19 @@ class BuildExtension(build_ext):  # type: ignore[misc]  # setuptools has no type
             file.write(source_module("native.rows").text())
         return self._folder()
 
-    def _translated(self) -> str:
+    def _translated(self, name: str) -> str:
+        """The C source of an extension, which Cython makes of copies in the build's folder."""
         from Cython.Build import cythonize
 
-        folder = self._folder()
-        source = os.path.join(folder, "_value.py")
-        # A copy under another name: an extension named `value` would shadow value.py and later edits of it.
-        with open(os.path.join(HERE, "value.py"), encoding="utf-8") as file:
-            text = file.read()
-        with open(source, "w", encoding="utf-8") as file:
-            file.write(f"{text}\n\nBUILT_FROM = {fingerprint(text)!r}\n")
-        shutil.copyfile(os.path.join(HERE, "value.pxd"), source[:-3] + ".pxd")
-        open(os.path.join(folder, "__init__.py"), "w").close()
-        extension = Extension("microgradlike._value", [source])
+        if name == "_value":  # under its own name an extension would shadow value.py and later edits of it
+            text = _read("value.py")
+            copies = {"_value.pxd": _read("value.pxd"), "_value.py": f"{text}\n\nBUILT_FROM = {fingerprint(text)!r}\n"}
+        else:
+            copies = {f"{name}.pyx": _read("native", f"{name[1:]}.pyx")}
+        for file, text in {"__init__.py": "", **copies}.items():
+            with open(os.path.join(self._folder(), file), "w", encoding="utf-8") as copy:
+                copy.write(text)
+        extension = Extension(f"microgradlike.{name}", [os.path.join(self._folder(), file)])
         directives = {"language_level": "3", "annotation_typing": True, "cdivision": False, "binding": True}
         (translated,) = cythonize([extension], compiler_directives=directives, quiet=True, force=True)  # type: ignore[no-untyped-call]
         return str(translated.sources[0])

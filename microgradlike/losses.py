@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from .arguments.habits import no_such_name
-from .graph.engine import Value, number, values
+from .graph.engine import Value, number, stood_for, values
 
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "categorical_cross_entropy", "cross_entropy",
@@ -180,6 +180,7 @@ if not TYPE_CHECKING:
 
 # ── what the arguments may be ───────────────────────────────────────────────────────────────────
 def _scalar(name: str, x: Any) -> Any:
+    x = stood_for(x)
     if isinstance(x, Value):
         return x
     try:

@@ -17,7 +17,6 @@ import platform
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import lru_cache
-from functools import partial as partial_function
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from microgradlike import floats
-from microgradlike.floats import accurate, careful, words
+from microgradlike.floats import accurate
 from microgradlike.ops import TABLE, Op
 
 mpmath = pytest.importorskip("mpmath", reason="the judge computes in arbitrary precision with mpmath")
@@ -38,22 +37,10 @@ MEASURED_HERE = platform.libc_ver()[0] == "glibc" and platform.machine() in ("x8
 ULPS = 2.0 if MEASURED_HERE else 6.0
 
 
-class Careful:
-    """The namespace of C and NumPy where both take care: the careful formulas, and floats for the rest."""
-
-    def __getattr__(self, name: str) -> Any:
-        formula = careful.ROWS.get(name)
-        return getattr(floats, name) if formula is None else partial_function(formula, words)
-
-
-NAMESPACES = {"floats": floats, "careful": Careful()}
-either = pytest.mark.parametrize("m", NAMESPACES.values(), ids=NAMESPACES)
-
-
-def computed(row: Op, *x: float, m: Any = floats) -> tuple[float, list[float | None]]:
+def computed(row: Op, *x: float) -> tuple[float, list[float | None]]:
     """Value and partials, as a Value gets them."""
-    z = row.on(m)(*x)
-    return z, list(row.cotangents(m, 1.0, z, *x))
+    z = row.on(floats)(*x)
+    return z, list(row.cotangents(floats, 1.0, z, *x))
 
 
 # ── the reference file ──────────────────────────────────────────────────────────────────────────
@@ -89,13 +76,12 @@ def inputs(case: dict[str, Any]) -> tuple[list[float], list[float], bool]:
     return x, [float(number) for number in case["params"].values()], bool({"index", "target"} & set(case["params"]))
 
 
-@either
 @pytest.mark.parametrize("name", sorted(reference()))
-def test_every_case_of_the_reference_is_met(name, m):
+def test_every_case_of_the_reference_is_met(name):
     row, wrong = TABLE[NAMES.get(name, name)], []
     for case in reference()[name]:
         x, parameters, leading = inputs(case)
-        z, partials = computed(row, *parameters, *x, m=m) if leading else computed(row, *x, *parameters, m=m)
+        z, partials = computed(row, *parameters, *x) if leading else computed(row, *x, *parameters)
         partials = partials[1:] if leading else partials[: len(x)]
         expected = [("v", case["value"], case["value_frac"], z)]
         for i, g in enumerate(zip(case["grads"], case["grads_frac"], partials, strict=True)):
@@ -510,17 +496,15 @@ def truths(row, x):
 
 
 @pytest.mark.parametrize(
-    ("row", "m"),
-    [pytest.param(row, floats, id=row.name) for row in TABLE.values() if row.name not in COMPARISONS]
-    + [pytest.param(TABLE[name], NAMESPACES["careful"], id=f"{name} by careful.py") for name in careful.ROWS],
+    "row", [row for row in TABLE.values() if row.name not in COMPARISONS], ids=lambda row: row.name
 )
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=QUICK)
 @given(data=st.data())
-def test_rows_are_judged_by_mpmath(row, m, data):
+def test_rows_are_judged_by_mpmath(row, data):
     x = data.draw(arguments(row))
     assume(all(map(math.isfinite, x)) and not EXCLUDED.get(row.name, lambda *_: False)(*x))
-    z, partials = computed(row, *x, m=m)
-    of_value, of_partials = BOUNDS.get(row.name, (0.5, 0.0)) if MEASURED_HERE and m is floats else (ULPS, ULPS)
+    z, partials = computed(row, *x)
+    of_value, of_partials = BOUNDS.get(row.name, (0.5, 0.0)) if MEASURED_HERE else (ULPS, ULPS)
     with mp.workprec(enough_bits(x)):
         value, slope = truths(row, x)
         assert ulps(z, value) <= of_value
@@ -561,11 +545,6 @@ def test_losses_of_numbers_whose_difference_overflows(pairs):
     assert judged("mean_squared_error", *ps, *ts) <= BOUNDS["mean_squared_error"][1]
     weights = [2.0 ** -(k + 1) for k in range(len(ps))]
     assert judged("soft_cross_entropy", *ps, *weights) <= BOUNDS["soft_cross_entropy"][1]
-
-
-def test_a_softmax_that_two_share_but_for_a_rest_near_nothing():
-    assert judged("soft_cross_entropy", 0.0, 102.0, 102.0, 0.0, 1.0, 1.0) <= BOUNDS["soft_cross_entropy"][1]
-    assert judged("soft_cross_entropy", 0.0, 702.0, 702.0, 0.0, 1.0, 1.0) <= BOUNDS["soft_cross_entropy"][1]
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

@@ -300,7 +300,7 @@ def test_a_long_chain_is_no_work_for_arrays(monkeypatch):
 
     step = mg.compile(chain)
     step.value_and_grad([1.0])
-    assert list(step.recording.runners) == ["python"]
+    assert list(step.recording.runners) == ["interpreter" if compiled.calls else "python"]
     table = mg.compile(lambda x: mg.sum([mg.tanh(w * x * float(i)) for i in range(9_000)]))
     table.value_and_grad([1.0])
     assert list(table.recording.runners) == ["numpy"]

@@ -9,16 +9,13 @@ import sys
 import threading
 import types
 import weakref
-from collections import deque
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
-from operator import add, attrgetter
 from typing import Any, overload
 
-from ..graph import engine as _engines
-from ..graph.engine import Value, values
-from ..graph.engine import compiled as native_engine
+from ..graph.engine import Value, add_grads, data_of, values
 from ..graph.program import Program
+from .derivatives import Derivative
 from .inputs import (
     HoldsValueError,
     Keyword,
@@ -32,6 +29,7 @@ from .inputs import (
     rows_of,
     stacked,
 )
+from .interpreted import Caller, calls, program, quick, quick_call
 from .python_backend import PythonRunner
 from .recording import BranchError, Recording, guarded_program, is_recorded, record, recorded_graph
 
@@ -133,7 +131,8 @@ def _require(backend: str) -> None:
             )
 
 
-class Compiled:
+@quick
+class Compiled(Caller):
     """A recorded computation. Call it with one example; `map`, `value_and_grad` and `backward` take many.
 
     Attributes:
@@ -151,6 +150,8 @@ class Compiled:
         self._names: list[str] = []
         self._positional = range(0)  # how many arguments there may be, if they can only be positional ones
         self.function: Callable[..., Any] | None = None
+        self._derivative: Derivative | None = None  # what sweeps, if the function is grad(f) or the like
+        self._seen: tuple[tuple[Signature, ...], list[float]] | None = None  # what that was called with last
         _alive.add(self)
         if isinstance(function, Value):
             if inputs is None:
@@ -167,6 +168,9 @@ class Compiled:
             self.__doc__ = getattr(function, "__doc__", None) or type(self).__doc__
             self.__module__ = getattr(function, "__module__", None) or type(self).__module__
             self.__qualname__ = getattr(function, "__qualname__", self.__name__)
+            kind, of, argnums, has_aux = getattr(function, "derivative", ("", None, None, True))
+            if self._small == "interpreter" and not has_aux:
+                self._derivative = Derivative(Compiled(of, None, options), kind, argnums)
             try:
                 self._bind = inspect.signature(function)
                 self._names = list(self._bind.parameters)
@@ -218,6 +222,7 @@ class Compiled:
     @property
     def parameters(self) -> list[Value]:
         """The captured leaf Values, in the order of first use; gradients are in this order."""
+        self._record_seen()
         return list(self._index)
 
     @property
@@ -227,9 +232,15 @@ class Compiled:
         Raises:
             RuntimeError: nothing was recorded yet.
         """
+        self._record_seen()
         if self._last is None:
             raise RuntimeError(f"{self.__name__} is not recorded yet: call it once, or use record(...)")
         return self._last
+
+    def _record_seen(self) -> None:
+        """A derivative that was only called has no recording of its own yet, but of its function."""
+        if self._last is None and self._seen is not None:
+            self._recording(*self._seen)
 
     @property
     def program(self) -> CompiledProgram:
@@ -243,20 +254,46 @@ class Compiled:
         return self
 
     # ── one example ─────────────────────────────────────────────────────────────────────────────
-    def __call__(self, *arguments: Any, **named: Any) -> Any:
+    def _call(self, *arguments: Any, **named: Any) -> Any:
         """The result for one example: floats, exactly those of the eager engine, in the shape the function returns.
 
         Called with Values, or while another function is recorded, it is the function itself, and answers Values.
+        Calls of the class come here where no quick call takes them: the first time, and for other kinds of arguments.
         """
         if is_recorded():
             return self._itself(arguments, named)
         try:
             signature, numbers = self._flat(arguments, named)
+            if self._derivative is not None and not named:
+                found = self._derivative(arguments)
+                if found is not None:
+                    self._seen = signature, numbers
+                    return self._taken(*found)
         except HoldsValueError:
             return self._itself(arguments, named)
         recording = self._recording(signature, numbers)
         self._check_indices(recording, [[numbers]])
-        return self._exact(recording, numbers)
+        runner = self._runner(recording, self._small)
+        results = runner.values(data_of(recording.parameters), [numbers])[0]
+        made = None if recording.result is None else lambda found: build(recording.result, iter(found))
+        answer = results[0] if made is None else made(results)
+        if self._small != "interpreter" or named:
+            return answer
+        return self._taken(answer, quick_call(runner, recording, arguments, calls.VALUE, (), made, self._patience()))
+
+    def _taken(self, answer: Any, call: Any) -> Any:
+        if call is not None:
+            self._take(call)  # type: ignore[attr-defined]  # the extension's
+        return answer
+
+    @property
+    def _small(self) -> str:
+        """The backend for one example: the interpreter, or Python where that is not there (or not wanted)."""
+        return "python" if calls is None or self._options["backend"] == "python" else "interpreter"
+
+    def _patience(self) -> int:
+        """How many calls the interpreter takes before somebody asks whether another tier would pay."""
+        return 1 << 60
 
     def _itself(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """The result as Values, which record what is computed with them."""
@@ -269,16 +306,6 @@ class Compiled:
         recording = next(iter(self._recordings.values()))[0]
         results = recording.program.run(values, [*leaves, *recording.parameters])
         return results[0] if recording.result is None else build(recording.result, iter(results))
-
-    def _exact(self, recording: Recording, numbers: list[float]) -> Any:
-        results = self._exact_results(recording, numbers)
-        if recording.result is None:
-            return results[0]
-        return build(recording.result, iter(results))
-
-    def _exact_results(self, recording: Recording, numbers: list[float]) -> list[Any]:
-        runner = self._runner(recording, "python")
-        return runner.values(_data(recording.parameters), [numbers])[0]  # type: ignore[no-any-return]
 
     # ── many examples ───────────────────────────────────────────────────────────────────────────
     def map(self, *arguments: Any, **named: Any) -> Any:
@@ -295,7 +322,7 @@ class Compiled:
         parts: list[tuple[list[int] | None, Any, Recording]] = []
         for recording, which, chosen in self._split(rows):
             runner = self._runner(recording, self._choose(recording, chosen.count))
-            parts.append((which, runner.values(_data(recording.parameters), _fed(runner, chosen)), recording))
+            parts.append((which, runner.values(data_of(recording.parameters), _fed(runner, chosen)), recording))
         return _gathered(parts, rows.count)
 
     def value_and_grad(self, *arguments: Any, **named: Any) -> tuple[float, list[float]]:
@@ -311,7 +338,7 @@ class Compiled:
         rows = self._rows(arguments, named)
         parts = self._split(rows)
         if theta is not None and len(theta) < len(self._index):  # these rows were recorded anew, with more parameters
-            theta = [*theta, *_data(self.parameters[len(theta) :])]
+            theta = [*theta, *data_of(self.parameters[len(theta) :])]
         single = len(parts) == 1
         value, total = 0.0, None
         for recording, _, chosen in parts:
@@ -320,7 +347,7 @@ class Compiled:
             runner = self._runner(recording, self._choose(recording, chosen.count, gradient=True))
             where = self._where(recording)
             if theta is None:
-                data = _data(recording.parameters)
+                data = data_of(recording.parameters)
             elif where is None:
                 data = theta
             else:
@@ -340,7 +367,7 @@ class Compiled:
     def backward(self, *arguments: Any, **named: Any) -> float:
         """The mean of the result over the rows; adds its gradient to the grad of every parameter, all or nothing."""
         value, gradient = self.value_and_grad(*arguments, **named)
-        _add_gradients(self.parameters, gradient)
+        add_grads(self.parameters, gradient)
         return value
 
     def to(self, library: Any) -> Any:
@@ -455,7 +482,8 @@ class Compiled:
             return self._new(signature, numbers)
 
     def _holds(self, recording: Recording, numbers: list[float]) -> bool:
-        outcomes = self._exact_results(recording, numbers)[recording.results :]
+        runner = self._runner(recording, self._small)
+        outcomes = runner.values(data_of(recording.parameters), [numbers])[0][recording.results :]
         return [bool(o) for o in outcomes] == [outcome for _, outcome in recording.guards]
 
     def _split(self, rows: Rows) -> list[tuple[Recording, list[int] | None, Rows]]:
@@ -485,7 +513,7 @@ class Compiled:
             tried += 1
             chosen = rows if len(left) == rows.count else rows.chosen(left)
             runner = self._runner(recording, self._choose(recording, chosen.count))
-            outputs = runner.values(_data(recording.parameters), _fed(runner, chosen))
+            outputs = runner.values(data_of(recording.parameters), _fed(runner, chosen))
             expected = [outcome for _, outcome in recording.guards]
             fits = [[bool(o) for o in out[recording.results :]] == expected for out in outputs]
             mine = [i for i, fit in zip(left, fits, strict=True) if fit]
@@ -531,10 +559,10 @@ class Compiled:
             return wanted
         work = recording.work * count * (3 if gradient else 1)
         if find_numpy() is None or work <= _SMALL:
-            return "python"
+            return self._small
         if find_llvm():
             return "llvm"
-        return "python" if work <= _NARROW * recording.depth else "numpy"
+        return self._small if work <= _NARROW * recording.depth else "numpy"
 
     def _runner(self, recording: Recording, backend: str) -> Any:
         runner = recording.runners.get(backend)
@@ -553,16 +581,18 @@ def _named(shapes: list[Signature], keywords: tuple[str, ...]) -> tuple[Signatur
 
 def make_runner(recording: Recording, backend: str, options: dict[str, Any]) -> Any:
     """The program of a recording on a backend."""
-    program = guarded_program(recording)
+    if backend == "interpreter":
+        return program(recording)
+    guarded = guarded_program(recording)
     if backend == "python":
-        return PythonRunner(program, recording.inputs)
+        return PythonRunner(guarded, recording.inputs)
     if backend == "numpy":
         from .numpy_backend import NumpyRunner
 
-        return NumpyRunner(program, recording.inputs)
+        return NumpyRunner(guarded, recording.inputs)
     from .llvm_backend import LlvmRunner
 
-    return LlvmRunner(program, recording.inputs, cache=options["cache"], threads=options["threads"])
+    return LlvmRunner(guarded, recording.inputs, cache=options["cache"], threads=options["threads"])
 
 
 def find_numpy() -> Any:
@@ -596,25 +626,7 @@ def _found(module: str) -> Any:
 
 
 def _fed(runner: Any, rows: Rows) -> Any:
-    return rows.lists() if runner.name == "python" else rows
-
-
-_fields: Any = Value
-_lock: Any = _engines.__dict__["_engine"]._lock  # the one that sweeps hold: no update of a gradient is lost
-# The slot itself where the engine is plain Python: the property would ask whether somebody is recording.
-_read: Callable[[Value], float] = attrgetter("data") if native_engine else _fields._data.__get__
-
-
-def _data(parameters: list[Value]) -> list[float]:
-    return list(map(_read, parameters))
-
-
-def _add_gradients(parameters: list[Value], gradient: Sequence[float]) -> None:
-    """grad += gradient, for all or none: the loop runs inside one call of C code, which no signal interrupts."""
-    field = _fields.grad if native_engine else _fields._grad
-    with _lock:
-        totals = list(map(add, map(field.__get__, parameters), gradient))
-        deque(map(field.__set__, parameters, totals), maxlen=0)
+    return rows.lists() if runner.name in ("python", "interpreter") else rows
 
 
 def _gathered(parts: list[tuple[list[int] | None, Any, Recording]], count: int) -> Any:
@@ -673,7 +685,7 @@ class CompiledProgram:
         numbers = [0.0] * self._recording.inputs
         if arguments:
             numbers = self._step._flat(arguments, {})[1]
-        roots = self.recorded.graph([*numbers, *_data(self._recording.parameters)])
+        roots = self.recorded.graph([*numbers, *data_of(self._recording.parameters)])
         return roots[0] if self._recording.scalar else build(self._recording.result, iter(roots))
 
     def source(self, backend: str = "python") -> str:

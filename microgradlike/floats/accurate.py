@@ -1238,10 +1238,8 @@ def exact_weights_of(xs: tuple[float, ...]) -> tuple[int, list[Any], Any]:
     from decimal import Decimal
 
     w = weights_of(xs)
-    differences = [d for d, _ in w.differences if d > -800.0] if w else []
-    smallest = min([frexp(d)[1] for d in differences if d], default=0)
-    # exp of a difference of 10^-n is 1 up to there, and a weight of 10^-n counts beside 1 from there
-    places = 60 - min(smallest, 0) - int(0.44 * min(differences, default=0.0))
+    smallest = min([frexp(d)[1] for d, _ in w.differences if d], default=0) if w else 0
+    places = 60 - min(smallest, 0)  # exp of a difference of 10^-n is 1 up to there
     with digits(places):
         largest = Decimal(max(xs))
         weights = [(Decimal(x) - largest).exp() for x in xs]

@@ -22,7 +22,6 @@ class Arrays:
         self.doubt: Any = False
 
     abs, copysign, divide, pow, fmod = np.abs, np.copysign, np.divide, np.power, np.fmod
-    sqrt, exp, expm1, log, log1p = np.sqrt, np.exp, np.expm1, np.log, np.log1p
     where = staticmethod(np.where)
 
     @staticmethod

@@ -73,6 +73,7 @@ recording = _engine.recording  # type: ignore[has-type]
 recording_again = _engine.recording_again
 restore = _engine.restore
 set_grads = _engine.set_grads
+stood_for = _engine.stood_for
 topological_order = _engine.topological_order
 traced = _engine.traced  # type: ignore[has-type]
 values = _engine.values  # type: ignore[has-type]

@@ -22,6 +22,7 @@ from .engine import (
     is_recording,
     number,
     recording_again,
+    stood_for,
     topological_order,
     values,
 )
@@ -65,6 +66,7 @@ def gradients(y: Value, xs: Sequence[Value]) -> list[Value]:
         >>> dy.data, d2y.data
         (12.0, 12.0)
     """
+    y = stood_for(y)
     if not isinstance(y, Value):
         raise TypeError(f"y must be a Value, not {type(y).__name__}")
     xs = [xs] if isinstance(xs, Value) else list(xs)
@@ -224,6 +226,8 @@ class _Call:
     def scalar(self) -> Any:
         """The result, which must be one number."""
         y = self.result
+        if isinstance(y, list) and len(y) == 1:  # it may be the only output of a network
+            y = stood_for(y)
         if isinstance(y, Value):
             return y
         if getattr(y, "shape", None) == () and hasattr(y, "item"):  # a NumPy array without dimensions
@@ -321,7 +325,7 @@ def value_and_grad(
         y = call.scalar()
         return call.with_aux(call.plain(y)), call.shaped(call.pull(y))
 
-    return _named(transformed, "value_and_grad", f)
+    return _named(transformed, "value_and_grad", f, (argnums, has_aux))
 
 
 def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
@@ -354,7 +358,7 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool 
         call = _Call(f, argnums, args, kwargs, has_aux)
         return call.with_aux(call.shaped(call.pull(call.scalar())))
 
-    return _named(transformed, "grad", f)
+    return _named(transformed, "grad", f, (argnums, has_aux))
 
 
 def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
@@ -376,7 +380,7 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: b
                 _number(y, "results of the function")
         return call.with_aux(build([call.shaped(call.pull(y)) for y in ys]))
 
-    return _named(transformed, "jacobian", f)
+    return _named(transformed, "jacobian", f, (argnums, has_aux))
 
 
 def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
@@ -500,7 +504,9 @@ def _check_callable(f: Any) -> None:
         raise TypeError(f"f must be a function, not {type(f).__name__}: {f!r}")
 
 
-def _named(transformed: Callable[..., Any], kind: str, f: Any) -> Callable[..., Any]:
+def _named(transformed: Callable[..., Any], kind: str, f: Any, options: Any = None) -> Callable[..., Any]:
     _check_callable(f)
+    if options is not None:
+        transformed.derivative = (kind, f, *options)  # type: ignore[attr-defined]  # for compile, which sweeps in C
     transformed.__name__ = transformed.__qualname__ = f"{kind}({getattr(f, '__name__', 'f')})"
     return _within_no_grad_too(transformed)

@@ -1,0 +1,118 @@
+"""Backend `interpreter`: a recording as a program of the C interpreter, and as a quick call. Compiled engine only.
+
+What runs is native/calls.pyx, with the eager engine's bits; rows without C (a user's primitives) are called back.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from .. import floats
+from ..graph.engine import compiled as native_engine
+from ..graph.engine import recorder
+from ..ops import ROWS
+from .recording import Recording, is_recorded
+
+__all__ = ["Caller", "calls", "program", "quick", "quick_call"]
+
+# Rows whose C does not have the last bit of Python floats, which the eager engine runs them on.
+_OTHER_BITS = frozenset(
+    (
+        "divide reciprocal pow cbrt logaddexp tan "
+        " asin acos atan atan2 hypot tanh asinh acosh atanh erf erfc elu selu celu sigmoid "
+        "log_sigmoid softplus silu mish gelu gelu_tanh dot half_squared_error binary_cross_entropy "
+        "binary_cross_entropy_with_logits hinge soft_cross_entropy over_square pow_slope pow_log cbrt_slope sec2 "
+        "sech2 lorentzian asin_slope atanh_slope acosh_slope erf_slope normal_density normal_cdf over_norm2 "
+        "unit_component sigmoid_difference logistic_density selu_slope exp_quotient celu_gap silu_slope mish_slope "
+        "gelu_slope gelu_tanh_slope softmax_minus logit binary_cross_entropy_slope sigmoid_minus logsumexp softmax "
+        "log_softmax cross_entropy softmax_slope one_minus_softmax mean_squared_error norm mean"
+    ).split()
+)
+
+calls: Any = None  # the extension, if it was built from this table
+if native_engine:
+    try:
+        from .. import _calls as calls  # type: ignore[no-redef]
+    except ImportError:  # the plain replay stands in
+        calls = None
+    else:
+        if tuple([row.name for row in ROWS[: len(calls.ROWS)]]) != calls.ROWS:
+            calls = None
+        else:
+            lists = {row.number: [name[0] == "*" for name in row.parameters] for row in ROWS if row.arity is None}
+            calls.use_rows(
+                [(number, each.count(False) + 16 * each.count(True)) for number, each in lists.items()],
+                [row.number for row in ROWS if row.name in _OTHER_BITS],
+            )
+
+
+_COMPARISONS = ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal")  # as calls.pyx numbers them
+
+
+class Caller:
+    """Without the extension: every call goes the way that any call can go."""
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return self._call(*arguments, **named)  # type: ignore[attr-defined]
+
+
+def quick(kind: type) -> type:
+    """A class whose instances are called in C, where there is the extension."""
+    return kind
+
+
+if calls is not None:
+    Caller, quick = calls.Caller, calls.quick  # type: ignore[misc]
+
+
+class _ByNumber(dict[int, Callable[..., Any]]):
+    """Functions of rows by their numbers, made when first asked for."""
+
+    def __init__(self, make: Callable[[Any], Callable[..., Any]]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, number: int) -> Callable[..., Any]:
+        found = self[number] = self._make(ROWS[number])
+        return found
+
+
+_functions = _ByNumber(recorder)  # which answers floats for floats
+_rules = _ByNumber(lambda row: partial(row.cotangents, floats))
+
+
+def program(recording: Recording) -> Any:
+    """The recording as the interpreter has it."""
+    tests = [n for name, outcome in recording.guards for n in (_COMPARISONS.index(name), int(outcome))]
+    return calls.Interpreter(recording.trace, recording.results, array("i", tests), _functions, _rules)
+
+
+def quick_call(
+    runner: Any, recording: Recording, arguments: Sequence[Any], what: int, wanted: Any, build: Any, count: int
+) -> Any:
+    """A call bound to what takes such arguments; None if they are of kinds that C code does not read."""
+    shapes = [_shape(x) for x in arguments]
+    if NotImplemented in shapes:
+        return None
+    np = sys.modules.get("numpy")
+    if np is not None:
+        calls.use_numpy(np)
+    return calls.Call(
+        runner, shapes, recording.parameters, recording.selecting, what, wanted, build, is_recorded, count
+    )
+
+
+def _shape(x: Any) -> Any:
+    kind = type(x)
+    if kind is float or kind is int:
+        return None
+    if kind is list or kind is tuple:
+        return (kind, len(x)) if all(type(y) in (float, int) for y in x) else NotImplemented
+    np = sys.modules.get("numpy")
+    if np is not None and kind is np.ndarray and x.dtype == float and x.shape and x.flags.c_contiguous:
+        return x.shape
+    return None if np is not None and kind is np.float64 else NotImplemented
