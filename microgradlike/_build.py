@@ -1,6 +1,8 @@
 """How installing writes the table as C and compiles with it value.py to `microgradlike._value` and native/calls.pyx to
 `microgradlike._calls`; or does without.
 
+compile/passes.py becomes `microgradlike.compile._passes` likewise.
+
 setuptools calls this (pyproject.toml names it); the package never imports it.
 """
 
@@ -46,7 +48,7 @@ class BuildExtension(build_ext):  # type: ignore[misc]  # setuptools has no type
             self.warn("MICROGRADLIKE_ENGINE=python: the compiled engine is not built")
             return
         try:
-            ext.sources = [self._translated(ext.name.rpartition(".")[2])]
+            ext.sources = [self._translated(ext.name)]
             ext.include_dirs = [self._rows(), os.path.join(HERE, "native")]
             if self.compiler.compiler_type == "unix":
                 # Every operation is rounded as written. Debugging symbols would be four fifths of the file.
@@ -55,32 +57,39 @@ class BuildExtension(build_ext):  # type: ignore[misc]  # setuptools has no type
         except Exception as error:  # whatever is missing, the plain engine works
             self.warn(f"{ext.name} was not built, the plain engine will run: {error}")
 
-    def _folder(self) -> str:
-        folder = os.path.join(self.build_temp, "microgradlike")
+    def _folder(self, *packages: str) -> str:
+        folder = os.path.join(self.build_temp, *packages)
         os.makedirs(folder, exist_ok=True)
         return folder
 
     def _rows(self) -> str:
         """Writes rows.h; the folder where it lies."""
-        with open(os.path.join(self._folder(), "rows.h"), "w", encoding="utf-8") as file:
+        folder = self._folder("microgradlike")
+        with open(os.path.join(folder, "rows.h"), "w", encoding="utf-8") as file:
             file.write(source_module("native.rows").text())
-        return self._folder()
+        return folder
 
-    def _translated(self, name: str) -> str:
+    def _translated(self, extension: str) -> str:
         """The C source of an extension, which Cython makes of copies in the build's folder."""
         from Cython.Build import cythonize
 
-        if name == "_value":  # under its own name an extension would shadow value.py and later edits of it
-            text = _read("value.py")
-            copies = {"_value.pxd": _read("value.pxd"), "_value.py": f"{text}\n\nBUILT_FROM = {fingerprint(text)!r}\n"}
-        else:
-            copies = {f"{name}.pyx": _read("native", f"{name[1:]}.pyx")}
-        for file, text in {"__init__.py": "", **copies}.items():
-            with open(os.path.join(self._folder(), file), "w", encoding="utf-8") as copy:
+        # Under its own name an extension would shadow value.py and later edits of it.
+        *packages, name = extension.split(".")
+        copies = {f"{name}.pyx": _read("native", f"{name[1:]}.pyx")} if name == "_calls" else {}
+        if not copies:
+            text = _read(*packages[1:], f"{name[1:]}.py")
+            copies[f"{name}.py"] = f"{text}\n\nBUILT_FROM = {fingerprint(text)!r}\n"
+        if name == "_value":
+            copies["_value.pxd"] = _read("value.pxd")
+        folder = self._folder(*packages)
+        for depth in range(1, len(packages) + 1):
+            open(os.path.join(self.build_temp, *packages[:depth], "__init__.py"), "w").close()
+        for file, text in copies.items():
+            with open(os.path.join(folder, file), "w", encoding="utf-8") as copy:
                 copy.write(text)
-        extension = Extension(f"microgradlike.{name}", [os.path.join(self._folder(), file)])
+        made = Extension(extension, [os.path.join(folder, next(iter(copies)))])
         directives = {"language_level": "3", "annotation_typing": True, "cdivision": False, "binding": True}
-        (translated,) = cythonize([extension], compiler_directives=directives, quiet=True, force=True)  # type: ignore[no-untyped-call]
+        (translated,) = cythonize([made], compiler_directives=directives, quiet=True, force=True)  # type: ignore[no-untyped-call]
         return str(translated.sources[0])
 
     def copy_extensions_to_source(self) -> None:

@@ -1,588 +1,576 @@
-"""Vectors out of scalars: a scalar program as a short list of array instructions.
+"""Vectors out of scalars: a trace as a short list of array instructions. Forward only; transpose.py goes back.
 
-1. Chains of additions become n-ary sums, sums of products become dots, means over the rows of products become
-   dots over the rows (`_Linear`).
-2. Every node gets its phase and depth. The nodes of one depth and one operation are one instruction: gather, operate,
-   store. The number of instructions follows the depth of the program, not its size (`_groups`).
-3. Results are stored in the order in which their operands lie, so that most gathers are slices; dots that share
-   operands become matrix products (`_grid`).
-
-Phases: 0 shared by all rows, before them; 1 per row; 2 reductions over the rows; 3 shared, after them.
-There are two buffers: U holds one number per shared node, V one row of numbers (the batch) per batched node.
+1. Repeated steps are one, chains of additions become sums, sums of products become dots (passes.py).
+2. Every node gets its level. The nodes of one level and one operation are one group: gather, operate, store. The number
+   of instructions follows the depth of the program, not its size.
+3. Results are stored group by group, leaves in the order of their use, so that most gathers are slices; dots that share
+   operands become matrix products. An operation that arrays do not know is put together by a template.
 
 The idea is dynamic batching done ahead of time (Neubig et al. 2017, arXiv:1705.07860).
 """
 
 from __future__ import annotations
 
+import os
+from array import array
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..graph.program import Program
-from .differentiate import ROW_MEAN, batched_slots
-from .lowering import SHORT
+from ..graph.engine import compiled, outdated
+from ..graph.program import Program, Slot, Tape, Trace
+from ..graph.sweep import parts
+from ..ops import ROWS, TABLE, Op
+from . import passes
+from .lowering import Lowering
+from .plan import BODY, PRE, Instruction, Operand, Plan, U, V
 
-__all__ = ["Instruction", "Operand", "Plan", "vectorise"]
+try:
+    from . import _passes
 
-U, V = 0, 1
-PRE, BODY, REDUCE, POST = 0, 1, 2, 3
-Node = Any  # an int: a node; a float: a constant
+    source = os.path.join(os.path.dirname(__file__), "passes.py")
+    loops: Any = passes if not compiled or outdated(_passes, source) else _passes
+except ImportError:
+    loops = passes
+
+__all__ = ["Group", "Template", "Vectors", "template"]
+
+ADD, SUM, MULTIPLY, DOT, TAKE, MEAN = (TABLE[name] for name in ("add", "sum", "multiply", "dot", "take", "mean"))
 # any number of operands, one result
-_SEVERAL = {"sum", "top", "rest", "prod", "norm", "take", "rowsum", "sum_tail", "exact_sum", "settled_logsumexp"}
+_SEVERAL = {"sum", "top", "rest", "prod", "norm", "take", "dot", "sum_tail", "exact_sum", "settled_logsumexp"}
 _TESTS = {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"}
-_COMMUTATIVE = {"add", "multiply", "maximum", "minimum", "equal", "not_equal"}
+_WEIGHTS = np.random.default_rng(1).integers(1, 2**62, 1 << 16, dtype=np.int64) | 1  # of columns, for hashes of rows
 
 
-class Operand:
-    """Where an instruction finds an operand: slots of buffer U or V, one for each result (or each pair of a dot)."""
+class Template:
+    """An operation, and the cotangents of its operands, as one small program: what both need is written once.
 
-    __slots__ = ("_index", "buffer", "slot")
-
-    def __init__(self, buffer: int, index: Any) -> None:
-        self.buffer = buffer
-        self.slot: int | None = None  # the only one, if `index` is a number: deep programs are made of these
-        self._index = index
-        if type(index) is int:
-            self.slot, self._index = index, None
-
-    @property
-    def index(self) -> Any:
-        """The slots as an array."""
-        if self._index is None:
-            self._index = np.array([self.slot])
-        return self._index
-
-    def strides(self) -> tuple[int, ...] | None:
-        """(start, stride of each axis) where the slots lie regularly, else None."""
-        if self.slot is not None:
-            return self.slot, 0
-        index = self._index
-        start = int(index.flat[0])
-        if index.size == 1:
-            return (start, *[0] * index.ndim)
-        if index.size == 2:
-            step = int(index.flat[1]) - start
-            return (start, *[step * (n > 1) for n in index.shape])
-        steps = []
-        expected: Any = np.int64(start)
-        for axis, n in enumerate(index.shape):
-            if n > 1:
-                first = [0] * index.ndim
-                first[axis] = 1
-                step = int(index[tuple(first)]) - start
-            else:
-                step = 0
-            steps.append(step)
-            shape = [1] * index.ndim
-            shape[axis] = n
-            expected = expected + step * np.arange(n).reshape(shape)
-        return (start, *steps) if np.array_equal(np.broadcast_to(expected, index.shape), index) else None
-
-    def __repr__(self) -> str:
-        where = self.strides()
-        name = "UV"[self.buffer]
-        if where is None:
-            return f"{name}[gather {'×'.join(map(str, self.index.shape))}]"
-        steps = ", ".join(f"{n}·{s}" for n, s in zip(self.index.shape, where[1:], strict=True))
-        return f"{name}[{where[0]} + ({steps})]"
-
-
-class Instruction:
-    """One array instruction.
+    Its inputs are the operands, then the cotangent of the result.
 
     Attributes:
-        name: an operation of the table, or "dot", "sum", "rowdot", "rowsum" ...
-        phase: when it runs.
-        buffer, start, count: where the results go: slots start … start + count − 1 of U or V.
-        operands: Operand or float. For elementwise operations one index per result; for sums and other
-            reductions (count, k); for dots (blocks, rows, k) and (blocks, columns, k), which
-            make (blocks, columns, rows).
+        output: the result.
+        cotangents: for each operand (condition, cotangent), see ops.Gated; None where there is none.
+        ahead, back: the steps of each direction, grouped as those of a whole program are: [(name, [(slot, args)])].
     """
 
-    __slots__ = ("buffer", "count", "name", "operands", "phase", "start")
+    def __init__(self, tape: Tape, output: Any, cotangents: Sequence[Any]) -> None:
+        pairs = [None if c is None else parts(c) for c in cotangents]
+        flat = [x for pair in pairs if pair is not None for x in pair if x is not None]
+        program = tape.program([output, *flat])
+        found = iter(program.outputs[1:])
+        self.output = program.outputs[0]
+        self.cotangents = [
+            None if pair is None else tuple([None if x is None else next(found) for x in pair]) for pair in pairs
+        ]
+        needed, stack = set(), [self.output]
+        while stack:
+            a = stack.pop()
+            if type(a) is int and a >= program.inputs and a not in needed:
+                needed.add(a)
+                stack += program.args[a - program.inputs]
+        self.ahead, self.back = self._steps(program, needed)
 
-    def __init__(self, name: str, phase: int, buffer: int, start: int, count: int, operands: list[Any]) -> None:
-        self.name = name
-        self.phase = phase
-        self.buffer = buffer
-        self.start = start
-        self.count = count
-        self.operands = operands
-
-    def __repr__(self) -> str:
-        result = f"{'UV'[self.buffer]}[{self.start}:{self.start + self.count}]"
-        return f"{result} = {self.name}({', '.join(map(repr, self.operands))})"
-
-
-class Plan:
-    """The array instructions of a program.
-
-    Attributes:
-        instructions: in the order of execution, by phase.
-        shared, batched: how many slots U and V have.
-        constants: (slots of U, numbers) to fill once.
-        inputs: for each argument number of the program, its slot in V (in U, if the plan is for single rows).
-        parameters: for each parameter of the program, its slot in U.
-        outputs: for each output (buffer, slot) or a float.
-        single: whether the plan is for one row at a time (then there is no V).
-    """
-
-    def __init__(self) -> None:
-        self.instructions: list[Instruction] = []
-        self.shared = 0
-        self.batched = 0
-        self.constants: tuple[Any, Any] = (np.zeros(0, np.int64), np.zeros(0))
-        self.inputs: Any = None
-        self.parameters: Any = None
-        self.outputs: list[Any] = []
-        self.single = False
-        self.where: Any = None  # the outputs' slots as arrays, made when first asked for
-
-    def __len__(self) -> int:
-        return len(self.instructions)
-
-    def __str__(self) -> str:
-        head = f"# {len(self)} array instructions, {self.shared} shared slots (U), {self.batched} slots per row (V)"
-        return "\n".join([head, *(f"{'pre body reduce post'.split()[i.phase]}: {i!r}" for i in self.instructions)])
-
-
-def _alone(program: Program) -> set[int]:
-    """The short dots that share neither side with another: they keep their digits, others become matrix products."""
-    dots = {k: args for k, (row, args) in enumerate(zip(program.rows, program.args, strict=True)) if row.name == "dot"}
-    sides: dict[tuple[Node, ...], int] = defaultdict(int)
-    for args in dots.values():
-        half = len(args) // 2
-        for side in {args[:half], args[half:]}:
-            sides[side] += 1
-    return {
-        k
-        for k, args in dots.items()
-        if 2 <= len(args) <= 2 * SHORT and sides[args[: len(args) // 2]] == sides[args[len(args) // 2 :]] == 1
-    }
-
-
-class _Linear:
-    """Step 1: nodes as (name, arguments), with n-ary sums and dots."""
-
-    def __init__(self, program: Program, inputs: int, single: bool) -> None:
-        self.first = program.inputs
-        count = program.inputs + len(program)
-        self.single = single
-        self.flags = bytearray(count) if single else batched_slots(program, inputs)
-        self.nodes: dict[int, tuple[str, tuple[Node, ...]]] = {}
-        self.next = count
-        self.alias: dict[int, Node] = {}
-        uses = self._uses(program, count)
-        self.pairs: dict[int, tuple[list[tuple[Node, Node]], list[Node]]] = {}
-        absorbed: set[int] = set()
-        alone = _alone(program)
-        for k, (row, args) in enumerate(zip(program.rows, program.args, strict=True)):
-            i = self.first + k
-            if uses[i] == 0:
-                continue
-            if self.alias:
-                args = tuple([self.alias.get(a, a) if type(a) is int else a for a in args])
-            name = row.name
-            if name == "add" or name == "sum":
-                self._gather(i, args, uses, absorbed)
-            elif name == "dot" and k in alone:
-                self.nodes[i] = ("exact_dot", args)
-            elif name == "dot":
-                half = len(args) // 2
-                self.pairs[i] = (list(zip(args[:half], args[half:], strict=True)), [])
-            elif row is ROW_MEAN:
-                a = args[0]
-                if single or type(a) is not int or not self.flags[a]:
-                    self.alias[i] = a
-                else:
-                    self._reduce(i, a, uses, absorbed)
-            elif name == "where" and type(args[0]) is int and self.nodes.get(args[0], ("",))[0] in _TESTS:
-                test, sides = self.nodes[args[0]]
-                self.nodes[i] = (f"where {test}", (*sides, *args[1:]))
-            else:
-                self.nodes[i] = (name, args)
-        for i, (pairs, terms) in self.pairs.items():
-            if i not in absorbed:
-                self._finish(i, pairs, terms)
-        for i in absorbed:
-            self.nodes.pop(i, None)
-        self.outputs = [self.alias.get(a, a) if type(a) is int else a for a in program.outputs]
-
-    def _uses(self, program: Program, count: int) -> list[int]:
-        uses = [0] * count
-        for a in program.outputs:
-            if type(a) is int:
-                uses[a] += 1
-        for k in range(len(program) - 1, -1, -1):
-            n = uses[self.first + k]
-            if n:
-                # where single rows make a mean the thing itself, whoever uses the mean uses the thing
-                weight = n if self.single and program.rows[k] is ROW_MEAN else 1
-                for a in program.args[k]:
-                    if type(a) is int:
-                        uses[a] += weight
-        return uses
-
-    def _gather(self, i: int, args: tuple[Node, ...], uses: list[int], absorbed: set[int]) -> None:
-        """An addition: take over the terms of additions, and the factors of products, that nobody else uses."""
-        pairs: list[tuple[Node, Node]] = []
-        terms: list[Node] = []
-        flags = self.flags
-        for a in args:
-            if type(a) is int and self.first <= a < len(uses) and uses[a] == 1 and flags[a] == flags[i]:
-                inner = self.pairs.get(a)
-                if inner is not None:
-                    absorbed.add(a)
-                    if len(inner[0]) > len(pairs):
-                        pairs, more = inner[0], pairs
-                        pairs.extend(more)
-                    else:
-                        pairs.extend(inner[0])
-                    if len(inner[1]) > len(terms):
-                        terms, others = inner[1], terms
-                        terms.extend(others)
-                    else:
-                        terms.extend(inner[1])
-                    continue
-                name, factors = self.nodes.get(a, ("", ()))
-                if name == "multiply":
-                    absorbed.add(a)
-                    pairs.append((factors[0], factors[1]))
-                    continue
-            terms.append(a)
-        self.pairs[i] = (pairs, terms)
-
-    def _new(self, name: str, args: tuple[Node, ...], flag: int) -> int:
-        i = self.next
-        self.next += 1
-        self.nodes[i] = (name, args)
-        self.flags.append(flag)
-        return i
-
-    def _flag(self, a: Node) -> int:
-        return self.flags[a] if type(a) is int else 0
-
-    def _finish(self, i: int, pairs: list[tuple[Node, Node]], terms: list[Node]) -> None:
-        """Write the sum as dots (one for each kind of operands) plus the other terms."""
-        kinds: dict[tuple[int, int], list[tuple[Node, Node]]] = defaultdict(list)
-        for a, b in pairs:
-            fa, fb = self._flag(a), self._flag(b)
-            if fa > fb:
-                a, b, fa, fb = b, a, fb, fa
-            kinds[fa, fb].append((a, b))
-        parts = list(terms)
-        whole = len(kinds) == 1 and not terms
-        for found in kinds.values():
-            if len(found) == 1:
-                name, args = "multiply", found[0]
-            else:
-                name, args = "dot", (*[a for a, _ in found], *[b for _, b in found])
-            if whole:
-                self.nodes[i] = (name, args)
-                return
-            parts.append(self._new(name, args, self._flag(found[0][1])))
-        if len(parts) < 2:  # a dot of nothing, a sum of one
-            self.nodes[i] = ("positive", (parts[0] if parts else 0.0,))
-            return
-        self.nodes[i] = ("add" if len(parts) == 2 else "sum", tuple(parts))
-
-    def _reduce(self, i: int, x: int, uses: list[int], absorbed: set[int]) -> None:
-        """A mean over the rows: of products, as one dot over the rows; of sums, term by term."""
-        pairs: list[tuple[Node, Node]] = []
-        rest: list[Node] = []
-        inner = self.pairs.get(x) if uses[x] == 1 else None
-        name, args = self.nodes.get(x, ("", ()))
-        sign = 1.0
-        if uses[x] == 1 and name == "negative" and type(args[0]) is int:
-            absorbed.add(x)
-            sign, x = -1.0, args[0]
-            if uses[x] == 1:
-                inner = self.pairs.get(x)
-            name, args = self.nodes.get(x, ("", ()))
-        if inner is not None and uses[x] == 1:
-            absorbed.add(x)
-            pairs, rest = inner
-        elif name == "multiply" and uses[x] == 1:
-            absorbed.add(x)
-            pairs = [(args[0], args[1])]
-        else:
-            rest = [x]
-        parts: list[Node] = []
-        both = [(a, b) for a, b in pairs if self._flag(a) and self._flag(b)]
-        if both:
-            parts.append(self._new("rowdot", (*[a for a, _ in both], *[b for _, b in both]), 0))
-        for a, b in pairs:
-            if not (self._flag(a) or self._flag(b)):
-                parts.append(self._new("multiply", (a, b), 0))
-            elif not (self._flag(a) and self._flag(b)):
-                a, b = (a, b) if self._flag(b) else (b, a)
-                parts.append(self._new("multiply", (a, self._new("rowsum", (b,), 0)), 0))
-        varying = [t for t in rest if self._flag(t)]
-        if varying:
-            parts.append(self._new("rowsum", tuple(varying), 0))
-        parts += [t for t in rest if not self._flag(t)]
-        if sign < 0.0:
-            inside = parts[0] if len(parts) == 1 else self._new("sum", tuple(parts), 0)
-            self.nodes[i] = ("negative", (inside,))
-        elif len(parts) == 1:
-            self.alias[i] = parts[0]
-        else:
-            self.nodes[i] = ("add" if len(parts) == 2 else "sum", tuple(parts))
-
-
-def vectorise(program: Program, inputs: int, single: bool) -> Plan:
-    """The array instructions of a lowered program whose first `inputs` inputs differ from row to row."""
-    linear = _Linear(program, inputs, single)
-    return _Layout(linear, program, inputs, single).plan
-
-
-class _Layout:
-    """Steps 2 and 3: groups of nodes, their order, their slots."""
-
-    def __init__(self, linear: _Linear, program: Program, inputs: int, single: bool) -> None:
-        self.flags, self.nodes = linear.flags, linear.nodes
-        self.plan = Plan()
-        self.plan.single = single
-        self.first = program.inputs
-        self.inputs = inputs
-        self.outputs = linear.outputs
-        self.group: dict[int, int] = {}  # the instruction that computes a node
-        self.spread: dict[Node, int] = {}  # slots in V that hold a copy of something shared
-        self.buffer_sizes = [0, 0]
-        self.slot: dict[int, int] = {}  # of a node, in its buffer
-        self.fixed: list[tuple[int, float]] = []
-        self.known: dict[float, int] = {}
-        if not single:
-            for i in range(inputs):
-                self.slot[i] = i
-            self.buffer_sizes[V] = inputs
-        for key, members in self._groups():
-            self._emit(key, members)
-        leaves = range(program.inputs)
-        for i in leaves:
-            self._place(i)
-        plan = self.plan
-        plan.inputs = np.array([self.slot[i] for i in leaves[:inputs]], np.int64)
-        plan.parameters = np.array([self.slot[i] for i in leaves[inputs:]], np.int64)
-        plan.outputs = [(self.flags[a], self.slot[a]) if type(a) is int else a for a in linear.outputs]
-        plan.shared, plan.batched = self.buffer_sizes
-        plan.constants = (np.array([s for s, _ in self.fixed], np.int64), np.array([x for _, x in self.fixed]))
-
-    # ── groups ──────────────────────────────────────────────────────────────────────────────────
-    def _groups(self) -> list[tuple[Any, list[int]]]:
-        phase: dict[int, int] = {}
-        level: dict[int, int] = {}
-        groups: dict[Any, list[int]] = defaultdict(list)
-        for i in self._order():
-            name, args = self.nodes[i]
-            here, depth = PRE, 0
-            if name in ("rowdot", "rowsum"):
-                here = REDUCE
-            elif self.flags[i]:
-                here = BODY
-            else:
-                for a in args:
-                    if type(a) is int and phase.get(a, 0) >= REDUCE:
-                        here = POST
+    @staticmethod
+    def _steps(program: Program, needed: set[int]) -> Any:
+        users: dict[int, list[int]] = defaultdict(list)
+        for k, args in enumerate(program.args):
             for a in args:
-                if type(a) is int and a >= self.first and phase[a] == here and level[a] >= depth:
-                    depth = level[a] + 1
-            phase[i], level[i] = here, depth
-            key = (here, depth, name, *self._kind(i, name, args))
-            groups[key].append(i)
-        return sorted(groups.items(), key=lambda item: (item[0][0], item[0][1]))
+                if type(a) is int:
+                    users[a].append(k)
+        outputs = {a for a in program.outputs if type(a) is int}
+        tests: dict[int, tuple[str, tuple[Any, ...]]] = {}
+        level: dict[int, int] = {}
+        groups: tuple[dict[Any, Any], dict[Any, Any]] = ({}, {})
+        for k, (row, args) in enumerate(zip(program.rows, program.args, strict=True)):
+            number, name = program.inputs + k, row.name
+            level[number] = 1 + max([level.get(a, 0) for a in args if type(a) is int], default=0)
+            if name in _TESTS and number not in outputs and all(
+                program.rows[u].name == "where" and number not in program.args[u][1:] for u in users[number]
+            ):  # a test that only chooses is part of the choice
+                tests[number] = name, args
+                level[number] -= 1
+                continue
+            if name == "where" and args[0] in tests:
+                test, sides = tests[args[0]]
+                name, args = f"where {test}", (*sides, *args[1:])
+            key = level[number], name, len(args)
+            groups[number not in needed].setdefault(key, []).append((number, args))
+        return [[(name, steps) for (_, name, _), steps in sorted(g.items(), key=lambda i: i[0][0])] for g in groups]
 
-    def _order(self) -> list[int]:
-        """The nodes that the outputs need, arguments first."""
-        nodes, first = self.nodes, self.first
-        seen = bytearray(len(self.flags))
-        order: list[int] = []
-        for root in sorted({a for a in self.outputs if type(a) is int and a >= first}):
-            stack = [root]
-            while stack:
-                i = stack.pop()
-                if i < 0:  # all its arguments are there
-                    order.append(~i)
-                elif not seen[i]:
-                    seen[i] = 1
-                    stack.append(~i)
-                    stack += [a for a in nodes[i][1] if type(a) is int and a >= first and not seen[a]]
-        return order
 
-    def _kind(self, i: int, name: str, args: tuple[Node, ...]) -> tuple[Any, ...]:
-        """What else must agree within a group: the number of operands, their buffers, some constants."""
-        flags = self.flags
-        if name in ("dot", "rowdot", "rowsum", "sum"):
-            if name == "sum":
-                return len(args), sum([flags[a] if type(a) is int else 0 for a in args])
-            return len(args), (flags[args[0]] if type(args[0]) is int else 0)
-        if name in _COMMUTATIVE:
-            args = self.nodes[i][1]
-            a, b = args
-            ra = 2 - flags[a] if type(a) is int else 3
-            rb = 2 - flags[b] if type(b) is int else 3
-            if ra > rb:
-                args = (b, a)
-                self.nodes[i] = (name, args)
-        classes = tuple([("ub"[flags[a]] if type(a) is int else "c") for a in args])
-        if name == "pow" and type(args[1]) is float:
-            return (*classes, args[1])
-        return classes
+_templates: dict[Any, Template] = {}
 
-    # ── slots ───────────────────────────────────────────────────────────────────────────────────
-    def _place(self, a: Node) -> int:
-        """The slot of a node or a constant; leaves get one when they are first asked for."""
-        if type(a) is float:
-            key = a.hex()
-            slot = self.known.get(key)  # type: ignore[call-overload]
-            if slot is None:
-                slot = self.known[key] = self._take(U, 1)  # type: ignore[index]
-                self.fixed.append((slot, a))
-            return slot  # type: ignore[no-any-return]
-        slot = self.slot.get(a)
-        if slot is None:
-            slot = self.slot[a] = self._take(U, 1)
-        return slot
 
-    def _take(self, buffer: int, count: int) -> int:
-        start = self.buffer_sizes[buffer]
-        self.buffer_sizes[buffer] = start + count
+def template(
+    row: Op,
+    constants: Sequence[float | None],
+    wanted: Sequence[bool],
+    seed: float | None,
+    tape: tuple[frozenset[str], Lowering, bool],
+) -> Template:
+    """The template of a row, for these operands (None: they vary) and the cotangents that are wanted.
+
+    Args:
+        seed: the cotangent of the result, if it is known.
+        tape: the operations that arrays know, other ways to write the rest, and whether all of `defined` is written.
+    """
+    native, lowered, strict = tape
+    key = (row.number, *[x if x is None else x.hex() for x in constants], *wanted, seed, native, id(lowered), strict)
+    found = _templates.get(key)
+    if found is None:
+        if len(_templates) > 5000:
+            _templates.clear()
+        n = len(constants)
+        m = Tape(n + 1, native, lowered, strict)
+        x = [Slot(m, j) if c is None else c for j, c in enumerate(constants)]
+        known = TABLE.get(row.name) is row
+        z = getattr(m, row.name)(*x) if known or row.formula is None else row.formula(m, *x)
+        cs: Sequence[Any] = [None] * n
+        if any(wanted):
+            m.given = z if type(z) is Slot else None
+            g = Slot(m, n) if seed is None else seed
+            if row.pullback is not None:
+                cs = [c if w else None for c, w in zip(row.pullback(m, g, z, *x), wanted, strict=True)]
+            else:
+                cs = [r(m, g, z, *x) if r and w else None for r, w in zip(row.rules, wanted, strict=True)]
+        found = _templates[key] = Template(m, z, cs)
+    return found
+
+
+class Group:
+    """The nodes of one level and one operation, which are computed at once.
+
+    Attributes:
+        row: the operation.
+        kind: how its operands lie: "each" (one index for each), "table" or "ragged" (lists, of one length or of
+            several), "matrix" (the rows of the first by the rows of the second operand), "take".
+        buffer, start, count: where the results are.
+        operands: Operand or float.
+        which: of ragged operands, the result to which each of them belongs.
+        template, where: of kind "each": the template, and what its inputs and steps are.
+        wanted: whether an operand depends on a parameter.
+        root: whether it is what is differentiated.
+    """
+
+    template: Template
+    where: dict[int, Any]
+
+    def __init__(self, row: Op, kind: str, buffer: int, start: int, count: int, operands: list[Any], which: Any) -> None:
+        self.row, self.kind, self.buffer, self.start, self.count = row, kind, buffer, start, count
+        self.operands, self.which = operands, which
+        self.wanted: list[bool] = []
+        self.root = False
+
+
+class _Writer:
+    """Slots, constants and instructions of a plan."""
+
+    def __init__(self, single: bool, tape: tuple[frozenset[str], Lowering, bool]) -> None:
+        self.plan = Plan(single)
+        self.tape = tape
+        self.size = [0, 0]
+        self.phase = [PRE, BODY]  # of what is stored in U and in V
+        self._constants: dict[str, int] = {}
+        self.copies: dict[int, int] = {}  # slots in V that hold a copy of something shared
+
+    def take(self, buffer: int, count: int) -> int:
+        """New slots."""
+        start = self.size[buffer]
+        self.size[buffer] += count
         return start
 
-    def _rank(self, a: Node) -> tuple[int, int]:
-        """Where a node lies, for sorting; a leaf without a slot after all others, in its natural order."""
-        if type(a) is float:
-            return 2, 0
-        slot = self.slot.get(a)
-        return (1, a) if slot is None else (0, slot)
-
-    def _buffer(self, a: Node) -> int:
-        return self.flags[a] if type(a) is int else U
-
-    def _operand(self, nodes: list[Node], shape: tuple[int, ...]) -> Any:
-        """Where these nodes lie."""
-        if all(type(a) is float for a in nodes) and len({a.hex() for a in nodes}) == 1:
-            if len(shape) == 1:
-                return nodes[0]
-        elif any(type(a) is float for a in nodes) and len(shape) == 1:
-            start = self._take(U, len(nodes))  # a vector of constants
-            self.fixed.extend([(start + i, a) for i, a in enumerate(nodes)])
-            return Operand(U, np.arange(start, start + len(nodes)))
-        index = np.array([self._place(a) for a in nodes], np.int64)
-        return Operand(self._buffer(nodes[0]), index.reshape(shape))
-
-    def _in_rows(self, a: Node) -> int:
-        """A slot of V that holds `a`, a copy if it is shared."""
-        if self._buffer(a) == V:
-            return self._place(a)
-        slot = self.spread.get(a)
+    def constant(self, x: float) -> int:
+        """The slot of U that holds x."""
+        slot = self._constants.get(x.hex())
         if slot is None:
-            slot = self.spread[a] = self._take(V, 1)
-            copy = Operand(U, np.array([self._place(a)]))
-            self.plan.instructions.append(Instruction("positive", BODY, V, slot, 1, [copy]))
+            slot = self._constants[x.hex()] = self.take(U, 1)
         return slot
 
-    def _store(self, name: str, phase: int, members: list[int], operands: list[Any]) -> None:
-        buffer = V if phase == BODY else U
-        start = self._take(buffer, len(members))
-        number = len(self.plan.instructions)
-        for n, i in enumerate(members):
-            self.slot[i] = start + n
-            self.group[i] = number
-        self.plan.instructions.append(Instruction(name, phase, buffer, start, len(members), operands))
+    def emit(self, name: str, buffer: int, count: int, operands: Sequence[Any], start: int | None = None) -> int:
+        """A new instruction; the first slot of its results."""
+        if start is None:
+            start = self.take(buffer, count)
+        self.plan.instructions.append(Instruction(name, self.phase[buffer], buffer, start, count, operands))
+        return start
 
-    # ── instructions ────────────────────────────────────────────────────────────────────────────
-    def _emit(self, key: Any, members: list[int]) -> None:
-        phase, _, name = key[:3]
-        nodes, rank = self.nodes, self._rank
-        if name in ("dot", "rowdot"):
-            self._emit_dots(name, phase, members)
-            return
-        if len(members) == 1:
-            if name not in _SEVERAL:  # the usual case of a deep program
-                i = members[0]
-                operands: list[Any] = [
-                    a if type(a) is float else Operand(self._buffer(a), self._place(a)) for a in nodes[i][1]
-                ]
-                self._store(name, phase, members, operands)
-                return
+    def in_rows(self, x: Operand) -> Operand:
+        """The operand in V: copies, if it is shared."""
+        if x.buffer == V:
+            return x
+        new = [s for s in dict.fromkeys(x.index.ravel().tolist()) if s not in self.copies]
+        if new:
+            start = self.emit("positive", V, len(new), [Operand(U, np.array(new))])
+            self.copies.update(zip(new, range(start, start + len(new)), strict=True))
+        return Operand(V, np.array([self.copies[s] for s in x.index.ravel().tolist()]).reshape(x.index.shape))
+
+    def joined(self, found: Sequence[Any], count: int, scalar: bool = True) -> Any:
+        """Several operands as one, whose slots follow one another; each has `count` results."""
+        if len(found) == 1 and (scalar or type(found[0]) is not float):
+            return found[0]
+        if scalar and all(type(x) is float for x in found) and len({x.hex() for x in found}) == 1:
+            return found[0]
+        found = [Operand(U, np.full(count, self.constant(x))) if type(x) is float else x for x in found]
+        if len({x.buffer for x in found}) > 1:
+            found = [self.in_rows(x) for x in found]
+        return Operand(found[0].buffer, np.concatenate([x.index for x in found]))
+
+    def steps(self, steps: Iterable[Any], group: Group, where: dict[int, Any], count: int, end: Any = None) -> None:
+        """Steps of a group's template as instructions, for `count` nodes at once.
+
+        Args:
+            where: what the inputs and earlier steps are; the steps join them.
+            end: the step whose results go to the group's slots.
+        """
+        buffer, common = group.buffer, group.row.pullback is not None  # lists of operands may have much in common
+        for name, members in steps:
+            columns = []
+            for j in range(len(members[0][1])):
+                found = [where[a] if type(a) is int else a for a in (args[j] for _, args in members)]
+                columns.append(self.joined(found, count, name not in _SEVERAL))
+            total = count * len(members)
+            if name in _SEVERAL:
+                columns = self._lists(name, columns, buffer)
+            last = len(members) == 1 and members[0][0] == end
+            if common and total > 1 and not last:
+                first, which = _different(columns, total)
+                if len(first) < total:
+                    columns = [x if type(x) is float else Operand(x.buffer, x.index[first]) for x in columns]
+                    at = self.emit(name, buffer, len(first), columns)
+                    for m, (number, _) in enumerate(members):
+                        where[number] = Operand(buffer, at + which[m * count : (m + 1) * count])
+                    continue
+            at = self.emit(name, buffer, total, columns, group.start if last else None)
+            for m, (number, _) in enumerate(members):
+                where[number] = Operand(buffer, np.arange(at + m * count, at + (m + 1) * count))
+
+    def _lists(self, name: str, columns: list[Any], buffer: int) -> list[Any]:
+        """The columns of an operation on lists: a table of (results, items) for each list."""
+        lead = columns[: name == "take"]
+        rest = columns[len(lead) :]
+        if buffer == V and (name != "take" or len({x.buffer for x in rest}) > 1):
+            rest = [self.in_rows(x) for x in rest]
+        table = np.stack([x.index for x in rest], 1)
+        if name == "dot":
+            half = table.shape[1] // 2
+            return [Operand(rest[0].buffer, t[:, None]) for t in (table[:, :half], table[:, half:])]
+        return [*lead, Operand(rest[0].buffer, table)]
+
+
+def _different(columns: Sequence[Any], total: int) -> tuple[Any, Any]:
+    """Which results have operands of their own: (the first of each kind, the kind of every result)."""
+    key = np.zeros(total, np.int64)
+    for j, x in enumerate(columns):
+        if type(x) is not float:
+            key = key * 31 + rows_of(x.index.reshape(total, -1)) * _WEIGHTS[j]
+    _, first, which = np.unique(key, return_index=True, return_inverse=True)
+    return first, which
+
+
+def rows_of(table: Any) -> Any:
+    """A number for each row of a table, the same for equal rows."""
+    return (table.astype(np.int64) * _WEIGHTS[np.arange(table.shape[1]) & 65535]).sum(1)
+
+
+def numbered(table: Any) -> tuple[Any, int]:
+    """The different rows of a table, numbered in the order of their first appearance; and how many there are."""
+    _, first, which = np.unique(rows_of(table), return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(first, kind="stable")] = np.arange(len(first))
+    return rank[which], len(first)
+
+
+class Vectors(_Writer):
+    """The values of a trace as a plan.
+
+    Args:
+        trace: what to compute.
+        single: whether the plan is for one row (then inputs are shared, too).
+        tape: see `template`.
+        gradient: whether output 0 is to be differentiated with respect to the leaves that are no inputs; then the
+            other outputs are left out.
+    """
+
+    def __init__(
+        self, trace: Trace, single: bool, tape: tuple[frozenset[str], Lowering, bool], gradient: bool = False
+    ) -> None:
+        super().__init__(single, tape)
+        self.gradient = gradient
+        self.inputs, self.first = trace.inputs, len(trace.leaves)
+        self.batch = 0 if single else trace.inputs  # how many leaves differ from row to row
+        outputs = np.frombuffer(trace.outputs, np.int32)[: 1 if gradient else None]
+        self._simplify(trace, outputs)
+        self.groups: list[Group] = []
+        self.constant_slot = np.full(len(self.constants), -1)
+        order, bounds = self._ordered()
+        for a, b in zip(bounds, bounds[1:], strict=False):
+            self._group(order[a:b])
+        self.plan.inputs = self.slot[: self.inputs].copy()
+        self.plan.parameters = self.slot[self.inputs : self.first].copy()
+        self.plan.outputs = [
+            (int(self.flag[a]), int(self.slot[a])) if a >= 0 else float(self.constants[-1 - a])
+            for a in self.outputs.tolist()
+        ]
+        if not gradient:
+            self.finish()
+
+    def finish(self) -> Plan:
+        """The plan, its sizes and constants filled in."""
+        plan = self.plan
+        plan.shared, plan.batched = self.size
+        slots = np.array([*self._constants.values()], np.int64)
+        plan.constants = slots, np.array([float.fromhex(x) for x in self._constants])
+        return plan
+
+    # ── nodes ───────────────────────────────────────────────────────────────────────────────────
+    def _simplify(self, trace: Trace, outputs: Any) -> None:
+        """Steps 1 and 2: `op`, `start`, `args`, `flag` (whether batched), `level`, `active` of what is left."""
+        first = self.first
+        self.constants, known = _unique(np.frombuffer(trace.constants))
+
+        def renumbered(args: Any, numbers: Any) -> Any:
+            found = args.copy()
+            fixed = args < 0
+            found[fixed] = -1 - known[-1 - args[fixed]]
+            found[~fixed] = numbers[args[~fixed]]
+            return found
+
+        every = np.arange(first + len(trace), dtype=np.int32)
+        args = _ints(renumbered(np.frombuffer(trace.operands, np.int32), every))
+        same = np.frombuffer(loops.repeated(trace.operations, trace.start, args, first), np.int32)
+        args = _ints(np.where(np.frombuffer(args, np.int32) < 0, args, same[args]))
+        outputs = renumbered(outputs, same)
+        flags = loops.reached(trace.start, args, first, 0, self.batch)
+        names = ADD.number, SUM.number, MULTIPLY.number, DOT.number
+        numbers = array("d", self.constants.tobytes())
+        op, start, args, new = loops.linear(
+            trace.operations, trace.start, args, numbers, first, _ints(outputs), flags, names
+        )
+        new = np.frombuffer(new, np.int32)
+        self.outputs = np.where(outputs < 0, outputs, new[outputs])
+        flags = loops.reached(start, args, first, 0, self.batch)
+        level = loops.levels(start, args, flags, first)
+        active = loops.reached(start, args, first, self.inputs, first if self.gradient else self.inputs)
+        self.op, self.start, self.args, self.flag, self.level, self.active = (
+            np.frombuffer(a, np.int32) for a in (op, start, args, flags, level, active)
+        )
+
+    def _ordered(self) -> tuple[Any, list[int]]:
+        """The nodes group by group, and where each group begins; leaves get their slots."""
+        op, start, args, flag, first, batch = self.op, self.start, self.args, self.flag, self.first, self.batch
+        n = len(op)
+        self.slot = np.zeros(first + n, np.int64)
+        self.slot[:batch] = np.arange(batch)
+        self.slot[batch:first] = np.arange(first - batch)
+        self.size = [first - batch, batch]
+        if n == 0:
+            return np.zeros(0, np.int64), [0]
+        length, at = np.diff(start), start[:-1]
+        place = np.arange(len(args)) - np.repeat(at, length)
+        kinds = np.where(args < 0, 2, flag[args])
+        pattern = np.add.reduceat(kinds * 3 ** np.minimum(place, 12), at)
+        lists = (op == SUM.number) | (op == MEAN.number) | (op == DOT.number)
+        pattern[lists] = kinds[at][lists] & 1
+        pairs = op == DOT.number
+        pattern[pairs] += 2 * (kinds[at + length // 2] & 1)[pairs]
+        powers = (op == TABLE["pow"].number) & (kinds[np.minimum(at + 1, len(args) - 1)] == 2)
+        pattern[powers] -= 101 * args[at[powers] + 1]  # powers of one exponent
+        key = (flag[first:].astype(np.int64) << 62) | (self.level[first:].astype(np.int64) << 38)
+        key += (np.unique(op, return_inverse=True)[1] << 26) + (pattern & (2**26 - 1))
+        order = np.argsort(key, kind="stable")
+        ends = np.cumsum(length[order])
+        used = args[np.arange(ends[-1]) + np.repeat(at[order] - ends + length[order], length[order])]
+        used = used[(used >= batch) & (used < first)]
+        seen = np.full(first, len(used) + 1, np.int64)
+        seen[used[::-1]] = np.arange(len(used))[::-1]  # the first use
+        self.slot[batch + np.argsort(seen[batch:first], kind="stable")] = np.arange(first - batch)
+        return order, [0, *(np.flatnonzero(np.diff(key[order])) + 1).tolist(), n]
+
+    def _operand(self, nodes: Any, buffer: int, scalar: bool = True) -> Any:
+        """Where nodes (or constants) lie, all in one buffer; a number, if it is one constant for all."""
+        flat = nodes.ravel()
+        fixed = flat < 0
+        if scalar and flat[0] < 0 and (flat == flat[0]).all():
+            return float(self.constants[-1 - flat[0]])
+        slots = self.slot[flat]
+        if fixed.any():
+            numbers = -1 - flat[fixed]
+            for k in np.unique(numbers[self.constant_slot[numbers] < 0]).tolist():
+                self.constant_slot[k] = self.constant(float(self.constants[k]))
+            slots[fixed] = self.constant_slot[numbers]
+        varies = np.where(fixed, 0, self.flag[flat])
+        if varies.any() and not varies.all():
+            slots[varies == 0] = self.in_rows(Operand(U, slots[varies == 0])).index
+        return Operand(V if varies.any() else U, slots.reshape(nodes.shape))
+
+    # ── groups ──────────────────────────────────────────────────────────────────────────────────
+    def _group(self, members: Any) -> None:
+        row = ROWS[self.op[members[0]]]
+        begin = self.start[members]
+        length = self.start[members + 1] - begin
+        if row is DOT:
+            self._dots(members, begin, length // 2)
+        elif row is SUM or row is MEAN:
+            self._several(row, members, [(begin, length)])
         else:
-            members.sort(key=lambda i: [rank(a) for a in nodes[i][1][:3] if type(a) is int])
-        width = len(nodes[members[0]][1])
-        if name in _SEVERAL:
-            lead = 1 if name == "take" else 0
-            operands = []
-            if lead:
-                operands.append(self._operand([nodes[i][1][0] for i in members], (len(members),)))
-            table = [a for i in members for a in nodes[i][1][lead:]]
-            if len({self._buffer(a) for a in table}) == 1:
-                operands.append(self._operand(table, (len(members), width - lead)))
-            else:  # shared and batched operands of one reduction
-                index = np.array([self._in_rows(a) for a in table], np.int64)
-                operands.append(Operand(V, index.reshape(len(members), width - lead)))
-            self._store(name, phase, members, operands)
+            for k in np.unique(length).tolist():  # (one, as a rule)
+                some = length == k
+                table = self.args[begin[some][:, None] + np.arange(k)]
+                buffer = int(self.flag[self.first + members[0]])
+                if row is TAKE and "take" in self.tape[0]:
+                    operands = [self._operand(t, buffer, False) for t in (table[:, 0], table[:, 1:])]
+                    self._store(row, "take", members[some], operands, [table[:, :0], table[:, 1:]])
+                else:
+                    columns = [table[:, j] for j in range(k)]
+                    self._store(row, "each", members[some], [self._operand(c, buffer) for c in columns], columns)
+
+    def _store(self, row: Op, kind: str, members: Any, operands: list[Any], nodes: list[Any], which: Any = None) -> None:
+        """The members as a group: their slots, and the instructions that compute them."""
+        buffer, count = int(self.flag[self.first + members[0]]), len(members)
+        start = self.take(buffer, count)
+        self.slot[self.first + members] = np.arange(start, start + count)
+        group = Group(row, kind, buffer, start, count, operands, which)
+        group.wanted = [self.gradient and bool((self.active[n] & (n >= 0)).any()) for n in nodes]
+        group.root = self.gradient and bool(self.first + members[0] == self.outputs[0])
+        self.groups.append(group)
+        if kind == "each":
+            fixed = [x if type(x) is float else None for x in operands]
+            group.template = template(row, fixed, group.wanted, 1.0 if group.root else None, self.tape)
+            group.where = dict(enumerate(operands))
+            end = group.template.output
+            self.steps(group.template.ahead, group, group.where, count, end)
+            result = group.where[end] if type(end) is int else end
+            if type(result) is float or result.buffer != buffer or result.index[0] != start:
+                self.emit("positive", buffer, count, [result], start)
+        elif kind == "take":
+            self.emit("take", buffer, count, operands, start)
+        elif row is DOT:
+            self._emit_dot(group)
+        else:
+            self._emit_sum(group)
+
+    def _several(self, row: Op, members: Any, lists: list[tuple[Any, Any]]) -> None:
+        """Sums, means and single dots: lists of one length as a table, of several lengths as ragged ones."""
+        length = lists[0][1]
+        buffer = int(self.flag[self.first + members[0]])
+        if (length == length[0]).all():
+            tables = [self.args[b[:, None] + np.arange(int(length[0]))] for b, _ in lists]
+            self._store(row, "table", members, [self._operand(t, buffer, False) for t in tables], tables)
             return
-        operands = [self._operand([nodes[i][1][j] for i in members], (len(members),)) for j in range(width)]
-        self._store(name, phase, members, operands)
+        ends = np.cumsum(length)
+        which = np.repeat(np.arange(len(members)), length)
+        inside = np.arange(ends[-1]) - np.repeat(ends - length, length)
+        flat = [self.args[b[which] + inside] for b, _ in lists]
+        self._store(row, "ragged", members, [self._operand(x, buffer, False) for x in flat], flat, which)
 
-    def _emit_dots(self, name: str, phase: int, members: list[int]) -> None:
+    def _tables(self, group: Group) -> list[Any]:
+        """The lists as tables; ragged ones filled up with a slot that holds 0."""
+        if group.which is None:
+            return [x.index for x in group.operands]
+        length = np.bincount(group.which)
+        inside = np.arange(len(group.which)) - np.repeat(np.cumsum(length) - length, length)
+        found = []
+        for x in group.operands:
+            zero = Operand(U, np.array([self.constant(0.0)]))
+            table = np.full((group.count, int(length.max())), (self.in_rows(zero) if x.buffer else zero).index[0])
+            table[group.which, inside] = x.index
+            found.append(table)
+        return found
+
+    def _emit_sum(self, group: Group) -> None:
+        b, count = group.buffer, group.count
+        (x,), (table,) = group.operands, self._tables(group)
+        table = Operand(x.buffer, table) if x.buffer == b else self.in_rows(Operand(x.buffer, table))
+        if group.row is SUM:
+            self.emit("sum", b, count, [table], group.start)
+            return
+        # A mean is the sum over n; where the sum overflows, that of 2⁻⁶⁴·x, with the power of two given back.
+        n = self.over(group)
+
+        def over(name: str, operands: list[Any], *more: tuple[str, list[Any]]) -> Operand:
+            found = Operand(b, np.arange(count) + self.emit(name, b, count, operands))
+            for name, rest in more:
+                found = Operand(b, np.arange(count) + self.emit(name, b, count, [found, *rest]))
+            return found
+
+        wide = Operand(b, table.index[:, None])
+        small = Operand(U, np.full(wide.index.shape, self.constant(2.0**-64)))
+        mean = over("sum", [table], ("divide", [n]))
+        scaled = over("dot", [small, wide], ("divide", [n]), ("multiply", [2.0**64]))
+        size = over("abs", [mean])
+        self.emit("where less", b, count, [size, float("inf"), mean, scaled], group.start)
+
+    def over(self, group: Group) -> Any:
+        """How many terms each of the means of a group has."""
+        if group.which is None:
+            return float(group.operands[0].index.shape[1])
+        return Operand(U, np.array([self.constant(float(n)) for n in np.bincount(group.which).tolist()]))
+
+    def _emit_dot(self, group: Group) -> None:
+        a, b = group.operands
+        if group.kind == "matrix":
+            operands = [a, b]
+        else:
+            left, right = self._tables(group)
+            if one_vector(group):  # shared · batched
+                operands = [Operand(U, left[None]), Operand(V, right[:1][None])]
+            else:
+                operands = [Operand(a.buffer, left[:, None]), Operand(b.buffer, right[:, None])]
+        self.emit("dot", group.buffer, group.count, operands, group.start)
+
+    def _dots(self, members: Any, begin: Any, half: Any) -> None:
         """Dots, as matrix products wherever each row of one side meets each column of the other."""
-        left: dict[tuple[Node, ...], int] = {}
-        right: dict[tuple[Node, ...], int] = {}
-        edges: list[tuple[int, int, int]] = []
-        for i in members:
-            args = self.nodes[i][1]
-            half = len(args) // 2
-            a, b = args[:half], args[half:]
-            pairs = list(zip(a, b, strict=True))
-            if self._buffer(a[0]) == self._buffer(b[0]):
-                pairs = [(x, y) if self._side(x) <= self._side(y) else (y, x) for x, y in pairs]
-            pairs.sort(key=lambda p: (self._rank(p[0]), self._rank(p[1])))
-            a, b = tuple([x for x, _ in pairs]), tuple([y for _, y in pairs])
-            edges.append((left.setdefault(a, len(left)), right.setdefault(b, len(right)), i))
-        rows, columns = list(left), list(right)
-        if phase != BODY and len(rows) < len(columns):
-            rows, columns = columns, rows
-            edges = [(y, x, i) for x, y, i in edges]
-        for shape, blocks in _grid(edges).items():
-            r, c = shape
-            ordered: list[tuple[list[int], list[int], dict[tuple[int, int], int]]] = []
-            for rs, cs, cells in blocks:
-                rs = sorted(rs, key=lambda n: [self._rank(x) for x in rows[n][:2]])
-                cs = sorted(cs, key=lambda n: [self._rank(x) for x in columns[n][:2]])
-                ordered.append((rs, cs, cells))
-            ordered.sort(key=lambda t: (self._rank(rows[t[0][0]][0]), self._rank(columns[t[1][0]][0])))
-            half = len(rows[0])
-            a_nodes = [x for rs, _, _ in ordered for n in rs for x in rows[n]]
-            b_nodes = [x for _, cs, _ in ordered for n in cs for x in columns[n]]
-            results = [cells[n, k] for rs, cs, cells in ordered for k in cs for n in rs]
-            blocks_count = len(ordered)
-            a_operand = self._operand(a_nodes, (blocks_count, r, half))
-            b_operand = self._operand(b_nodes, (blocks_count, c, half))
-            self._store(name, phase, results, [a_operand, b_operand])
-
-    def _side(self, a: Node) -> tuple[int, int]:
-        """Which factor of a product of the same kind counts as the left one: leaves, then what was computed first."""
-        if type(a) is float:
-            return 3, 0
-        if a < self.first:
-            return 0, int(a < self.inputs)
-        return 1, self.group[a]
+        rest = []
+        buffer = int(self.flag[self.first + members[0]])
+        for k in np.unique(half).tolist():
+            mine = np.flatnonzero(half == k)
+            m, b, along = members[mine], begin[mine], np.arange(k)
+            left, rows = numbered(self.args[b[:, None] + along])
+            right, columns = numbered(self.args[b[:, None] + k + along])
+            cells = len(np.unique(left * columns + right))
+            if cells < len(m) or len(m) < 4 or rows + columns > 0.8 * len(m) + 1:  # too few rows meet the same columns
+                rest.append(mine)
+                continue
+            shapes = defaultdict(list)
+            whole = rows * columns == len(m)
+            for some, r, c in [(np.arange(len(m)), rows, columns)] if whole else _blocks(left, right, rows):
+                shapes[r, c].append(some)
+            for (r, c), blocks in shapes.items():
+                if r < 2 or c < 2 or any(len(some) != r * c for some in blocks):
+                    rest.append(mine[np.concatenate(blocks)])
+                    continue
+                ordered = np.concatenate([some[np.lexsort((left[some], right[some]))] for some in blocks])
+                at = b[ordered].reshape(len(blocks), c, r)
+                nodes = [self.args[at[:, 0, :, None] + along], self.args[at[:, :, 0, None] + k + along]]
+                self._store(DOT, "matrix", m[ordered], [self._operand(x, buffer, False) for x in nodes], nodes)
+        if rest:
+            some = np.sort(np.concatenate(rest))
+            self._several(DOT, members[some], [(begin[some], half[some]), (begin[some] + half[some], half[some])])
 
 
-def _grid(edges: list[tuple[int, int, int]]) -> dict[tuple[int, int], list[Any]]:
-    """Edges (row, column, node) as blocks where every row meets every column: {shape: [(rows, columns, cells)]}."""
-    meets: dict[int, list[int]] = defaultdict(list)
-    cell: dict[tuple[int, int], int] = {}
-    for row, column, node in edges:
-        meets[row].append(column)
-        cell[row, column] = node
-    together: dict[frozenset[int], list[int]] = defaultdict(list)
-    for row, columns in meets.items():
-        together[frozenset(columns)].append(row)
-    blocks: dict[tuple[int, int], list[Any]] = defaultdict(list)
-    for shared, rows in together.items():
-        blocks[len(rows), len(shared)].append((rows, list(shared), cell))
-    return blocks
+def one_vector(group: Group) -> bool:
+    """Whether single dots are of different shared rows with one batched vector."""
+    a, b = group.operands
+    return group.kind == "table" and a.buffer != group.buffer and bool((b.index == b.index[0]).all())
+
+
+def _blocks(left: Any, right: Any, rows: int) -> list[tuple[Any, int, int]]:
+    """Rows that meet the same columns, together: [(members, rows, columns)]."""
+    key = np.zeros(rows, np.int64)
+    np.add.at(key, left, _WEIGHTS[right & 65535] * (1 + (right >> 16)))
+    of = np.unique(key, return_inverse=True)[1][left]
+    order = np.argsort(of, kind="stable")
+    found = np.split(order, np.flatnonzero(np.diff(of[order])) + 1)
+    return [(some, len(np.unique(left[some])), len(np.unique(right[some]))) for some in found]
+
+
+def _unique(numbers: Any) -> tuple[Any, Any]:
+    """Different numbers, by their bits, and which of them each is."""
+    bits, which = np.unique(numbers.view(np.int64), return_inverse=True)
+    return bits.view(float), which
+
+
+def _ints(numbers: Any) -> Any:
+    """As an array of the standard library, which the loops take with and without a compiler."""
+    return array("i", numbers.astype(np.int32).tobytes())

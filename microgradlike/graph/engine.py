@@ -15,9 +15,8 @@ if _wanted not in ("", "python", "compiled"):
     raise ValueError(f"MICROGRADLIKE_ENGINE is {_wanted!r}: set it to 'python' or 'compiled', or leave it unset")
 
 
-def _outdated(extension: Any) -> bool:
-    """Whether value.py was edited after the extension was built in place from it."""
-    source = os.path.join(os.path.dirname(os.path.dirname(__file__)), "value.py")
+def outdated(extension: Any, source: str) -> bool:
+    """Whether the source was edited after the extension was built in place from it."""
     try:
         if os.path.getmtime(source) <= os.path.getmtime(extension.__file__):
             return False
@@ -36,7 +35,7 @@ else:
     try:
         from .. import _value as _engine
 
-        if _outdated(_engine):
+        if outdated(_engine, os.path.join(os.path.dirname(os.path.dirname(__file__)), "value.py")):
             warnings.warn(
                 "the compiled engine was built from another value.py, so the plain one runs: "
                 "build it again with `python -m pip install -e .`",
