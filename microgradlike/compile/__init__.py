@@ -1,7 +1,7 @@
 """compile(): a function of Values recorded once, then replayed over whole data sets as generated or native code.
 
-recording.py runs the function and keeps the program, differentiate.py makes gradient programs with the rules of the
-table, vectorise.py turns scalars into array instructions, and there is one file per backend. Here is what users see.
+recording.py runs the function and keeps its trace, vectorise.py finds the vectors in it, transpose.py differentiates
+their operations with the rules of the table, and there is one file per backend. Here is what users see.
 """
 
 from __future__ import annotations

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, ClassVar
 
-from ..graph.program import Program
+import numpy as np
+
 from ..ops import TABLE
-from .differentiate import forward_program
 from .lowering import PLAIN
-from .vectorise import Instruction, Plan, vectorise
+from .plan import Instruction, Plan
+from .vectorise import Vectors
 
 __all__ = ["exported"]
 
@@ -35,12 +36,8 @@ def exported(step: Any, library: str) -> Callable[..., Any]:
         raise TypeError(
             f"{step.__name__} branches in Python on a Value, which an exported function cannot repeat: write mg.where"
         )
-    program = recording.program
-    results = recording.results
-    program = Program(program.inputs, program.rows, program.args, program.outputs[:results], program.names)
-    lowered = forward_program(program, m.native, PLAIN)
-    plan = vectorise(lowered, 0, True)
-    # With no batched inputs, inputs of the program count as parameters of the plan: arguments first, then parameters.
+    plan = Vectors(recording.trace, True, (m.native, PLAIN, True)).plan
+    plan.parameters = np.concatenate([plan.inputs, plan.parameters])
     steps = _steps(plan, m)
     inputs, scalar = recording.inputs, recording.scalar
     structure = step
@@ -92,7 +89,8 @@ class _Library:
 
     def __init__(self, xp: Any) -> None:
         self.xp = xp
-        self.native = {name for name, row in TABLE.items() if row.formula is None or name in _BETTER} - {"logsumexp"}
+        known = (name for name, row in TABLE.items() if row.formula is None or name in _BETTER)
+        self.native = frozenset(known) - {"logsumexp"}
 
     def operation(self, name: str) -> Callable[..., Any]:
         own = getattr(self, "_" + name.replace(" ", "_"), None)

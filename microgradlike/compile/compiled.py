@@ -31,7 +31,7 @@ from .inputs import (
 )
 from .interpreted import Caller, calls, program, quick, quick_call
 from .python_backend import PythonRunner
-from .recording import BranchError, Recording, guarded_program, is_recorded, record, recorded_graph
+from .recording import BranchError, Recording, guarded, is_recorded, record, recorded_graph
 
 __all__ = ["Compiled", "compile"]
 
@@ -583,16 +583,16 @@ def make_runner(recording: Recording, backend: str, options: dict[str, Any]) -> 
     """The program of a recording on a backend."""
     if backend == "interpreter":
         return program(recording)
-    guarded = guarded_program(recording)
+    trace = guarded(recording)
     if backend == "python":
-        return PythonRunner(guarded, recording.inputs)
+        return PythonRunner(trace.program(), trace.inputs)
     if backend == "numpy":
         from .numpy_backend import NumpyRunner
 
-        return NumpyRunner(guarded, recording.inputs)
+        return NumpyRunner(trace)
     from .llvm_backend import LlvmRunner
 
-    return LlvmRunner(guarded, recording.inputs, cache=options["cache"], threads=options["threads"])
+    return LlvmRunner(trace, cache=options["cache"], threads=options["threads"])
 
 
 def find_numpy() -> Any:

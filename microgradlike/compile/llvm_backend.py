@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..graph.program import Program
+from ..graph.program import Trace
 from .inputs import Rows
 from .llvm_chains import Member, chains
 from .llvm_engine import engine, prototypes
@@ -23,7 +23,7 @@ from .llvm_operations import REGISTERS
 from .llvm_text import LANES
 from .numpy_backend import NumpyRunner, Tile, _calls, _outputs, _sums_of, any_nan
 from .recording import uncollected
-from .vectorise import BODY, POST, PRE, REDUCE, Instruction, Operand, Plan, U, V
+from .plan import BODY, POST, PRE, REDUCE, Instruction, Operand, Plan, U, V
 
 __all__ = ["LlvmRunner", "Native"]
 
@@ -402,8 +402,8 @@ class LlvmRunner(NumpyRunner):
 
     name = "llvm"
 
-    def __init__(self, program: Program, inputs: int, cache: bool = True, threads: int | None = None) -> None:
-        super().__init__(program, inputs)
+    def __init__(self, trace: Trace, cache: bool = True, threads: int | None = None) -> None:
+        super().__init__(trace)
         self.cache = cache
         self.threads = threads or min(2, _processors())
         self._natives: dict[tuple[str, bool], Native] = {}
@@ -432,7 +432,7 @@ class LlvmRunner(NumpyRunner):
     def values(self, parameters: Sequence[float], rows: Rows) -> Any:
         """The outputs for each row: (rows, outputs)."""
         arrays = rows.arrays(np)
-        results = np.empty((rows.count, len(self.program.outputs)))
+        results = np.empty((rows.count, len(self.trace.outputs)))
         with self._lock, np.errstate(all="ignore"):
             if rows.count == 1:
                 return self._single("values", parameters, arrays)[None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .llvm_operations import REGISTERS
-from .vectorise import BODY, Instruction, Operand, Plan, U, V
+from .plan import BODY, Instruction, Operand, Plan, U, V
 
 __all__ = ["Member", "chains"]
 

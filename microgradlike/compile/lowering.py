@@ -148,6 +148,14 @@ def _norm(m: Any, *xs: Any) -> Any:
     return result
 
 
+PART_OF_NORM = Op(
+    "part_of_norm",
+    (*TABLE["fraction"].rules, None, None),
+    formula=lambda m, x, y, scale, scaled: TABLE["fraction"].formula(m, scale * x, scaled),
+    doc="x / y, from a power of two and the norm of what is y the norm of times this.",
+)
+
+
 def _place(x: Any) -> Any:
     return x if isinstance(x, float) else x.index
 

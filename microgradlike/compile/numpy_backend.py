@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..graph.program import Program
-from .differentiate import forward_program, gradient_program
+from ..graph.program import Trace
 from .inputs import Rows
 from .lowering import LOWERED, Lowering
 from .numpy_functions import ELEMENTWISE, NATIVE
+from .plan import BODY, POST, PRE, REDUCE, Instruction, Operand, Plan, U
 from .recording import uncollected
-from .vectorise import BODY, POST, PRE, REDUCE, Instruction, Operand, Plan, U, vectorise
+from .transpose import Gradient
+from .vectorise import Vectors
 
 __all__ = ["NumpyRunner", "Tile"]
 
@@ -159,7 +160,7 @@ def _rowdot(i: Instruction, tile: Tile, target: Any, calls: list[Callable[[], An
 
 def _take(i: Instruction, tile: Tile, target: Any, calls: list[Callable[[], Any]]) -> Callable[[], Any]:
     index, table = i.operands
-    k = index if isinstance(index, float) else _view(tile, index, False, calls)
+    k = index if isinstance(index, float) else _view(tile, index, i.phase == BODY, calls)
     slots = table.index
     base = tile.u if table.buffer == U else tile.v
     count = len(slots)
@@ -182,21 +183,19 @@ def _take(i: Instruction, tile: Tile, target: Any, calls: list[Callable[[], Any]
 
 
 class NumpyRunner:
-    """Runs a recorded program on arrays.
+    """Runs a recording on arrays.
 
     Args:
-        program: inputs are arguments, then parameters; output 0 is what `gradient` differentiates.
-        inputs: how many inputs are arguments.
+        trace: its inputs are the arguments; output 0 is what `gradient` differentiates.
     """
 
     name = "numpy"
     tile: type[Tile] = Tile
-    native_rows: Collection[str] = NATIVE
+    native_rows: frozenset[str] = NATIVE
     lowered: Lowering = LOWERED
 
-    def __init__(self, program: Program, inputs: int) -> None:
-        self.program = program
-        self.inputs = inputs
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
         self._plans: dict[tuple[str, bool], Plan] = {}
         self._tiles: dict[tuple[str, bool, int], Any] = {}
         self._lock = threading.RLock()
@@ -210,12 +209,9 @@ class NumpyRunner:
         plan = self._plans.get((kind, single))
         if plan is None:
             with uncollected():
-                if kind == "values":
-                    program = forward_program(self.program, self.native_rows, self.lowered)
-                else:
-                    exact = kind == "exact"
-                    program = gradient_program(self.program, self.inputs, self.native_rows, exact, self.lowered)
-                plan = self._plans[kind, single] = vectorise(program, self.inputs, single)
+                tape = self.native_rows, self.lowered, kind == "exact"
+                made = Vectors(self.trace, single, tape) if kind == "values" else Gradient(self.trace, single, tape)
+                plan = self._plans[kind, single] = made.plan
         return plan
 
     def _tile(self, kind: str, single: bool, width: int) -> Any:
@@ -237,7 +233,7 @@ class NumpyRunner:
     def values(self, parameters: Sequence[float], rows: Rows) -> Any:
         """The outputs for each row: (rows, outputs)."""
         blocks = rows.arrays(np)
-        results = np.empty((rows.count, len(self.program.outputs)))
+        results = np.empty((rows.count, len(self.trace.outputs)))
         with self._lock, np.errstate(all="ignore"):
             if rows.count == 1:
                 return self._single("values", parameters, blocks)[None]

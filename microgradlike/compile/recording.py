@@ -289,19 +289,9 @@ def _recording(
     return Recording(Trace([*results, *sides], leaves, constants), shape, len(results), guards)
 
 
-def tested(recording: Recording) -> list[tuple[str, Any, Any, bool]]:
-    """The recorded tests as (comparison, left slot, right slot, outcome)."""
-    sides = recording.program.outputs[recording.results :]
-    return [(name, sides[2 * i], sides[2 * i + 1], outcome) for i, (name, outcome) in enumerate(recording.guards)]
-
-
-def guarded_program(recording: Recording) -> Program:
-    """The program whose outputs are the results and then 1 or 0 for each recorded test."""
-    program = recording.program
-    rows, args = list(program.rows), list(program.args)
-    outputs = list(program.outputs[: recording.results])
-    for name, left, right, _ in tested(recording):
-        outputs.append(program.inputs + len(rows))
-        rows.append(TABLE[name])
-        args.append((left, right))
-    return Program(program.inputs, rows, args, outputs, program.names)
+def guarded(recording: Recording) -> Trace:
+    """The trace whose outputs are the results and then 1 or 0 for each recorded test."""
+    trace, results = recording.trace, recording.results
+    sides = trace.outputs[results:]
+    tests = [(TABLE[name], sides[2 * i : 2 * i + 2]) for i, (name, _) in enumerate(recording.guards)]
+    return trace.extended(trace.outputs[:results], tests)

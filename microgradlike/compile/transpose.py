@@ -211,21 +211,17 @@ class Gradient(Vectors):
         for j, pair in enumerate(t.cotangents):
             if pair is None or not group.wanted[j]:
                 continue
-            found = [None if x is None else where[x] if type(x) is int else x for x in pair]
-            condition, c = (x if x is None or type(x) is not float else self._numbers(x, b, len(some)) for x in found)
-            if b == V:
-                condition, c = (x if x is None else self.in_rows(x) for x in (condition, c))
-            if condition is not None and not self.masked:
-                c, condition = Operand(b, self._chosen(group, condition.index, c.index)), None
+            found = [where[x] if type(x) is int else x for x in pair]
+            condition, c = (None if x is None else self._lying(x, b, len(some)) for x in found)
             present = self._both(b, masks, condition)
             operand = Operand(group.operands[j].buffer, group.operands[j].index[some])
             self._contribute(operand, c.index, b, present)
 
-    def _numbers(self, x: float, _buffer: int, count: int) -> Operand:
-        return Operand(U, np.full(count, self.constant(x)))
-
-    def _chosen(self, group: Group, condition: Any, c: Any) -> Any:
-        return self._settled(group.buffer, c, condition)
+    def _lying(self, x: Any, buffer: int, count: int) -> Operand:
+        """Something that a template answers, in this buffer."""
+        if type(x) is float:
+            x = Operand(U, np.full(count, self.constant(x)))
+        return self.in_rows(x) if buffer == V else x  # type: ignore[no-any-return]
 
     def _both(self, b: int, masks: Any, condition: Operand | None) -> Any:
         """The masks of contributions: of what was there under a condition, under another condition."""

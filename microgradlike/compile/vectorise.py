@@ -21,10 +21,10 @@ import numpy as np
 
 from ..graph.engine import compiled, outdated
 from ..graph.program import Program, Slot, Tape, Trace
-from ..graph.sweep import parts
+from ..graph.sweep import parts, settled
 from ..ops import ROWS, TABLE, Op
 from . import passes
-from .lowering import Lowering
+from .lowering import PART_OF_NORM, Lowering
 from .plan import BODY, PRE, Instruction, Operand, Plan, U, V
 
 try:
@@ -38,6 +38,7 @@ except ImportError:
 __all__ = ["Group", "Template", "Vectors", "template"]
 
 ADD, SUM, MULTIPLY, DOT, TAKE, MEAN = (TABLE[name] for name in ("add", "sum", "multiply", "dot", "take", "mean"))
+NORM, FRACTION = TABLE["norm"], TABLE["fraction"]
 # any number of operands, one result
 _SEVERAL = {"sum", "top", "rest", "prod", "norm", "take", "dot", "sum_tail", "exact_sum", "settled_logsumexp"}
 _TESTS = {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"}
@@ -51,6 +52,7 @@ class Template:
 
     Attributes:
         output: the result.
+        scaled: of a norm: a power of two that brings its operands in range, and the norm of these.
         cotangents: for each operand (condition, cotangent), see ops.Gated; None where there is none.
         ahead, back: the steps of each direction, grouped as those of a whole program are: [(name, [(slot, args)])].
     """
@@ -58,9 +60,11 @@ class Template:
     def __init__(self, tape: Tape, output: Any, cotangents: Sequence[Any]) -> None:
         pairs = [None if c is None else parts(c) for c in cotangents]
         flat = [x for pair in pairs if pair is not None for x in pair if x is not None]
-        program = tape.program([output, *flat])
+        scaled = next(iter(tape.notes.values()), ())
+        program = tape.program([output, *scaled, *flat])
         found = iter(program.outputs[1:])
         self.output = program.outputs[0]
+        self.scaled = [next(found) for _ in scaled]
         self.cotangents = [
             None if pair is None else tuple([None if x is None else next(found) for x in pair]) for pair in pairs
         ]
@@ -135,6 +139,7 @@ def template(
                 cs = [c if w else None for c, w in zip(row.pullback(m, g, z, *x), wanted, strict=True)]
             else:
                 cs = [r(m, g, z, *x) if r and w else None for r, w in zip(row.rules, wanted, strict=True)]
+        cs = [None if c is None else m.where(g, c, 0.0) if strict else settled(m, c) for c in cs]  # until gates
         found = _templates[key] = Template(m, z, cs)
     return found
 
@@ -230,6 +235,10 @@ class _Writer:
                 found = [where[a] if type(a) is int else a for a in (args[j] for _, args in members)]
                 columns.append(self.joined(found, count, name not in _SEVERAL))
             total = count * len(members)
+            if name == "take" and (known := self._chosen(columns, total)):
+                for m, (number, _) in enumerate(members):
+                    where[number] = Operand(known.buffer, known.index[m * count : (m + 1) * count])
+                continue
             if name in _SEVERAL:
                 columns = self._lists(name, columns, buffer)
             last = len(members) == 1 and members[0][0] == end
@@ -244,6 +253,15 @@ class _Writer:
             at = self.emit(name, buffer, total, columns, group.start if last else None)
             for m, (number, _) in enumerate(members):
                 where[number] = Operand(buffer, np.arange(at + m * count, at + (m + 1) * count))
+
+    def _chosen(self, columns: list[Any], total: int) -> Operand | None:
+        """What `take` answers for indices that are constants: no step at all."""
+        index, items = columns[0], columns[1:]
+        numbers = {slot: float.fromhex(x) for x, slot in self._constants.items()}
+        if index.buffer == V or len({x.buffer for x in items}) > 1 or not numbers.keys() >= {*index.index.tolist()}:
+            return None
+        chosen = [int(numbers[slot]) for slot in index.index.tolist()]
+        return Operand(items[0].buffer, np.stack([x.index for x in items])[chosen, np.arange(total)])
 
     def _lists(self, name: str, columns: list[Any], buffer: int) -> list[Any]:
         """The columns of an operation on lists: a table of (results, items) for each list."""
@@ -302,6 +320,7 @@ class Vectors(_Writer):
         outputs = np.frombuffer(trace.outputs, np.int32)[: 1 if gradient else None]
         self._simplify(trace, outputs)
         self.groups: list[Group] = []
+        self.norms: dict[int, dict[int, list[Operand]]] = {}  # for each norm, for what it is of: see Template.scaled
         self.constant_slot = np.full(len(self.constants), -1)
         order, bounds = self._ordered()
         for a, b in zip(bounds, bounds[1:], strict=False):
@@ -387,7 +406,7 @@ class Vectors(_Writer):
         self.slot[batch + np.argsort(seen[batch:first], kind="stable")] = np.arange(first - batch)
         return order, [0, *(np.flatnonzero(np.diff(key[order])) + 1).tolist(), n]
 
-    def _operand(self, nodes: Any, buffer: int, scalar: bool = True) -> Any:
+    def _operand(self, nodes: Any, scalar: bool = True) -> Any:
         """Where nodes (or constants) lie, all in one buffer; a number, if it is one constant for all."""
         flat = nodes.ravel()
         fixed = flat < 0
@@ -417,13 +436,14 @@ class Vectors(_Writer):
             for k in np.unique(length).tolist():  # (one, as a rule)
                 some = length == k
                 table = self.args[begin[some][:, None] + np.arange(k)]
-                buffer = int(self.flag[self.first + members[0]])
-                if row is TAKE and "take" in self.tape[0]:
-                    operands = [self._operand(t, buffer, False) for t in (table[:, 0], table[:, 1:])]
+                if row is FRACTION and self.norms:
+                    self._fractions(members[some], table)
+                elif row is TAKE and "take" in self.tape[0]:
+                    operands = [self._operand(t, False) for t in (table[:, 0], table[:, 1:])]
                     self._store(row, "take", members[some], operands, [table[:, :0], table[:, 1:]])
                 else:
                     columns = [table[:, j] for j in range(k)]
-                    self._store(row, "each", members[some], [self._operand(c, buffer) for c in columns], columns)
+                    self._store(row, "each", members[some], [self._operand(c) for c in columns], columns)
 
     def _store(self, row: Op, kind: str, members: Any, operands: list[Any], nodes: list[Any], which: Any = None) -> None:
         """The members as a group: their slots, and the instructions that compute them."""
@@ -441,6 +461,11 @@ class Vectors(_Writer):
             end = group.template.output
             self.steps(group.template.ahead, group, group.where, count, end)
             result = group.where[end] if type(end) is int else end
+            if row is NORM and group.template.scaled:
+                where = [group.where[x] for x in group.template.scaled]
+                scaled = [[Operand(x.buffer, x.index[i : i + 1]) for x in where] for i in range(count)]
+                for node, places, *operands in zip((self.first + members).tolist(), scaled, *nodes, strict=True):
+                    self.norms[node] = dict.fromkeys(operands, places)
             if type(result) is float or result.buffer != buffer or result.index[0] != start:
                 self.emit("positive", buffer, count, [result], start)
         elif kind == "take":
@@ -450,19 +475,31 @@ class Vectors(_Writer):
         else:
             self._emit_sum(group)
 
+    def _fractions(self, members: Any, table: Any) -> None:
+        """Quotients; those of a number by the norm that it is part of from both in range, for the norm may be out of it."""
+        parts = [self.norms.get(y, {}).get(x) for x, y in table.tolist()]
+        plain = np.array([p is None for p in parts])
+        if plain.any():
+            nodes = [*table[plain].T]
+            self._store(FRACTION, "each", members[plain], [self._operand(x) for x in nodes], nodes)
+        if not plain.all():
+            nodes = [*table[~plain].T, table[:0, 0], table[:0, 0]]
+            found = [[p[j] for p in parts if p is not None] for j in range(2)]
+            operands = [*map(self._operand, nodes[:2]), *(self.joined(x, 1) for x in found)]
+            self._store(PART_OF_NORM, "each", members[~plain], operands, nodes)
+
     def _several(self, row: Op, members: Any, lists: list[tuple[Any, Any]]) -> None:
         """Sums, means and single dots: lists of one length as a table, of several lengths as ragged ones."""
         length = lists[0][1]
-        buffer = int(self.flag[self.first + members[0]])
         if (length == length[0]).all():
             tables = [self.args[b[:, None] + np.arange(int(length[0]))] for b, _ in lists]
-            self._store(row, "table", members, [self._operand(t, buffer, False) for t in tables], tables)
+            self._store(row, "table", members, [self._operand(t, False) for t in tables], tables)
             return
         ends = np.cumsum(length)
         which = np.repeat(np.arange(len(members)), length)
         inside = np.arange(ends[-1]) - np.repeat(ends - length, length)
         flat = [self.args[b[which] + inside] for b, _ in lists]
-        self._store(row, "ragged", members, [self._operand(x, buffer, False) for x in flat], flat, which)
+        self._store(row, "ragged", members, [self._operand(x, False) for x in flat], flat, which)
 
     def _tables(self, group: Group) -> list[Any]:
         """The lists as tables; ragged ones filled up with a slot that holds 0."""
@@ -522,7 +559,6 @@ class Vectors(_Writer):
     def _dots(self, members: Any, begin: Any, half: Any) -> None:
         """Dots, as matrix products wherever each row of one side meets each column of the other."""
         rest = []
-        buffer = int(self.flag[self.first + members[0]])
         for k in np.unique(half).tolist():
             mine = np.flatnonzero(half == k)
             m, b, along = members[mine], begin[mine], np.arange(k)
@@ -543,7 +579,7 @@ class Vectors(_Writer):
                 ordered = np.concatenate([some[np.lexsort((left[some], right[some]))] for some in blocks])
                 at = b[ordered].reshape(len(blocks), c, r)
                 nodes = [self.args[at[:, 0, :, None] + along], self.args[at[:, :, 0, None] + k + along]]
-                self._store(DOT, "matrix", m[ordered], [self._operand(x, buffer, False) for x in nodes], nodes)
+                self._store(DOT, "matrix", m[ordered], [self._operand(x, False) for x in nodes], nodes)
         if rest:
             some = np.sort(np.concatenate(rest))
             self._several(DOT, members[some], [(begin[some], half[some]), (begin[some] + half[some], half[some])])

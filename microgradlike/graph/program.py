@@ -7,6 +7,7 @@ constant (a float). Nothing here knows Values beyond reading a finished graph, a
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -146,6 +147,19 @@ class Trace:
         mine, theirs = ([*map(id, t.leaves[t.inputs :])] for t in (self, other))
         fields = ("operations", "start", "operands", "constants", "outputs")
         return mine == theirs and all(getattr(self, f).tobytes() == getattr(other, f).tobytes() for f in fields)
+
+    def extended(self, outputs: Iterable[int], steps: Sequence[tuple[Op, Iterable[int]]]) -> Trace:
+        """The same with further steps of these rows on these operands, whose results follow `outputs`."""
+        trace = Trace.__new__(Trace)
+        trace.inputs, trace.leaves, trace.constants = self.inputs, self.leaves, self.constants
+        count = len(self.leaves) + len(self)
+        trace.outputs = array("i", [*outputs, *range(count, count + len(steps))])
+        trace.operations, trace.start, trace.operands = self.operations[:], self.start[:], self.operands[:]
+        for row, operands in steps:
+            trace.operations.append(row.number)
+            trace.operands.extend(operands)
+            trace.start.append(len(trace.operands))
+        return trace
 
     def program(self) -> Program:
         """The same as steps to read, to write down and to run in any namespace."""
