@@ -22,8 +22,8 @@ from .llvm_engine import engine, prototypes
 from .llvm_operations import REGISTERS
 from .llvm_text import LANES
 from .numpy_backend import NumpyRunner, Tile, _calls, _outputs, _sums_of, any_nan
-from .recording import uncollected
 from .plan import BODY, POST, PRE, REDUCE, Instruction, Operand, Plan, U, V
+from .recording import uncollected
 
 __all__ = ["LlvmRunner", "Native"]
 

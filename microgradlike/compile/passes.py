@@ -1,7 +1,7 @@
 """Loops over the arrays of a recording that need every node in turn: repetitions, sums and dots, levels. No NumPy.
 
-Plain Python, which compiles unchanged with Cython to `microgradlike.compile._passes`, as value.py does. Arrays are those
-of a `graph.program.Trace`: an operand ≥ 0 is a node, one < 0 a constant; the first `first` nodes are leaves.
+Plain Python, which compiles unchanged with Cython to `microgradlike.compile._passes`, as value.py does. Arrays are
+those of a `graph.program.Trace`: an operand ≥ 0 is a node, one < 0 a constant; the first `first` nodes are leaves.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 try:
     import cython
 except ImportError:  # Cython is needed to build the compiled passes only
-    from ..value import cython
+    from ..value import cython  # type: ignore[attr-defined]
 
 __all__ = ["levels", "linear", "reached", "repeated"]
 

@@ -1,4 +1,4 @@
-"""Plan: array instructions on two buffers, which every backend over rows runs. What vectorise.py writes; nothing runs here.
+"""Plan: array instructions on two buffers, which vectorise.py writes and every backend over rows runs.
 
 Phases: 0 shared by all rows, before them; 1 per row; 2 reductions over the rows; 3 shared, after them.
 There are two buffers: U holds one number per shared slot, V one row of numbers (the batch) per batched slot.

@@ -1,16 +1,16 @@
 """Gradients of array instructions: the groups of vectorise.py, swept backward by the rules of the table.
 
-Cotangents are pulled: `adjoint[slot]` is the slot where a slot's cotangent lies. One contribution is an alias and needs no
-instruction, several are one sum over an index table.
+Cotangents are pulled: `adjoint[slot]` is the slot where a slot's cotangent lies. One contribution is an alias and needs
+no instruction, several are one sum over an index table.
 
 Parameters are shared by all rows of a batch, arguments are not. Where a batched cotangent reaches something shared, it
 is averaged over the rows, which is right because every rule is linear in g.
 
 Absent is not zero: what a gate lets through under a condition (ops.Gated) is carried on as 0 by the quick plan, which
 shows only where it meets an infinite slope, as nan; who runs it then runs the exact plan. There the conditions travel
-along (`mask[slot]` is the slot of a number that is 0 where nothing has arrived) and select wherever cotangents are added
-up, averaged or leave. The quick plan also takes `defined(z, x)` for x in the rules of an operation whose result is z:
-where z is nan, so is the value of the program, or the upstream.
+along (`mask[slot]` is the slot of a number that is 0 where nothing has arrived) and select wherever cotangents are
+added up, averaged or leave. The quick plan also takes `defined(z, x)` for x in the rules of an operation whose result
+is z: where z is nan, so is the value of the program, or the upstream.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 
 from ..graph.program import Trace
 from .lowering import Lowering
-from .plan import BODY, POST, PRE, REDUCE, Instruction, Operand, Plan, U, V
+from .plan import POST, PRE, REDUCE, Instruction, Operand, Plan, U, V
 from .vectorise import DOT, MEAN, Group, Vectors, one_vector
 
 __all__ = ["Gradient"]
@@ -37,7 +37,9 @@ class Gradient(Vectors):
         super().__init__(trace, single, tape, gradient=True)
         self.masked = tape[2]
         self.parts: dict[tuple[int, int], Parts] = defaultdict(list)  # by buffer and group; −1: leaves
-        self.reduced: list[tuple[Any, int, Any]] = []  # (slots of U, the first sum over the rows that reaches them, masks)
+        self.reduced: list[
+            tuple[Any, int, Any]
+        ] = []  # (slots of U, the first sum over the rows that reaches them, masks)
         self.sums: list[Instruction] = []
         self.summed = 0
         self._places()
@@ -212,8 +214,8 @@ class Gradient(Vectors):
             if pair is None or not group.wanted[j]:
                 continue
             found = [where[x] if type(x) is int else x for x in pair]
-            condition, c = (None if x is None else self._lying(x, b, len(some)) for x in found)
-            present = self._both(b, masks, condition)
+            condition = None if found[0] is None else self._lying(found[0], b, len(some))
+            c, present = self._lying(found[1], b, len(some)), self._both(b, masks, condition)
             operand = Operand(group.operands[j].buffer, group.operands[j].index[some])
             self._contribute(operand, c.index, b, present)
 
@@ -255,7 +257,9 @@ class Gradient(Vectors):
         if group.row is MEAN:
             n = self.over(group)
             there = np.where(g < 0, g[g >= 0][0], g)
-            g = np.where(g < 0, -1, np.arange(group.count) + self.emit("divide", b, group.count, [Operand(b, there), n]))
+            g = np.where(
+                g < 0, -1, np.arange(group.count) + self.emit("divide", b, group.count, [Operand(b, there), n])
+            )
         which = np.repeat(np.arange(group.count), x.index.shape[1]) if group.which is None else group.which
         some = g[which] >= 0
         self._contribute(Operand(x.buffer, x.index.ravel()[some]), g[which][some], b, masks[which][some])

@@ -15,20 +15,20 @@ import os
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from ..graph.engine import compiled, outdated
 from ..graph.program import Program, Slot, Tape, Trace
-from ..graph.sweep import parts, settled
 from ..ops import ROWS, TABLE, Op
 from . import passes
 from .lowering import PART_OF_NORM, Lowering
 from .plan import BODY, PRE, Instruction, Operand, Plan, U, V
 
 try:
-    from . import _passes
+    from . import _passes  # type: ignore[attr-defined]
 
     source = os.path.join(os.path.dirname(__file__), "passes.py")
     loops: Any = passes if not compiled or outdated(_passes, source) else _passes
@@ -90,8 +90,10 @@ class Template:
         for k, (row, args) in enumerate(zip(program.rows, program.args, strict=True)):
             number, name = program.inputs + k, row.name
             level[number] = 1 + max([level.get(a, 0) for a in args if type(a) is int], default=0)
-            if name in _TESTS and number not in outputs and all(
-                program.rows[u].name == "where" and number not in program.args[u][1:] for u in users[number]
+            if (
+                name in _TESTS
+                and number not in outputs
+                and all(program.rows[u].name == "where" and number not in program.args[u][1:] for u in users[number])
             ):  # a test that only chooses is part of the choice
                 tests[number] = name, args
                 level[number] -= 1
@@ -105,6 +107,17 @@ class Template:
 
 
 _templates: dict[Any, Template] = {}
+
+
+def parts(c: Any) -> tuple[Any, Any]:
+    """The condition under which a cotangent is there (None: always), and its number."""
+    return getattr(c, "condition", None), getattr(c, "cotangent", c)
+
+
+def settled(m: Tape, c: Any) -> Any:
+    """A cotangent as a number: 0 where it is not there."""
+    condition, number = parts(c)
+    return c if condition is None else m.where(condition, number, 0.0)
 
 
 def template(
@@ -161,9 +174,10 @@ class Group:
 
     template: Template
     where: dict[int, Any]
+    count: int
 
-    def __init__(self, row: Op, kind: str, buffer: int, start: int, count: int, operands: list[Any], which: Any) -> None:
-        self.row, self.kind, self.buffer, self.start, self.count = row, kind, buffer, start, count
+    def __init__(self, row: Op, kind: str, buffer: int, start: int, operands: list[Any], which: Any) -> None:
+        self.row, self.kind, self.buffer, self.start = row, kind, buffer, start
         self.operands, self.which = operands, which
         self.wanted: list[bool] = []
         self.root = False
@@ -323,7 +337,7 @@ class Vectors(_Writer):
         self.norms: dict[int, dict[int, list[Operand]]] = {}  # for each norm, for what it is of: see Template.scaled
         self.constant_slot = np.full(len(self.constants), -1)
         order, bounds = self._ordered()
-        for a, b in zip(bounds, bounds[1:], strict=False):
+        for a, b in pairwise(bounds):
             self._group(order[a:b])
         self.plan.inputs = self.slot[: self.inputs].copy()
         self.plan.parameters = self.slot[self.inputs : self.first].copy()
@@ -445,12 +459,13 @@ class Vectors(_Writer):
                     columns = [table[:, j] for j in range(k)]
                     self._store(row, "each", members[some], [self._operand(c) for c in columns], columns)
 
-    def _store(self, row: Op, kind: str, members: Any, operands: list[Any], nodes: list[Any], which: Any = None) -> None:
+    def _store(self, row: Op, kind: str, members: Any, operands: Any, nodes: Any, which: Any = None) -> None:
         """The members as a group: their slots, and the instructions that compute them."""
         buffer, count = int(self.flag[self.first + members[0]]), len(members)
         start = self.take(buffer, count)
         self.slot[self.first + members] = np.arange(start, start + count)
-        group = Group(row, kind, buffer, start, count, operands, which)
+        group = Group(row, kind, buffer, start, operands, which)
+        group.count = count
         group.wanted = [self.gradient and bool((self.active[n] & (n >= 0)).any()) for n in nodes]
         group.root = self.gradient and bool(self.first + members[0] == self.outputs[0])
         self.groups.append(group)
@@ -476,7 +491,7 @@ class Vectors(_Writer):
             self._emit_sum(group)
 
     def _fractions(self, members: Any, table: Any) -> None:
-        """Quotients; those of a number by the norm that it is part of from both in range, for the norm may be out of it."""
+        """Quotients; of a number by a norm that it is part of from both in range, for the norm may be out of it."""
         parts = [self.norms.get(y, {}).get(x) for x, y in table.tolist()]
         plain = np.array([p is None for p in parts])
         if plain.any():

@@ -232,7 +232,7 @@ class Tape:
             their formulas. None: all.
         lower: other ways to write an operation, by name, which come before its row's formula.
         strict: whether `defined(given, x)` is written, too. Without it, the result is nan wherever `given` is nan
-            only because nan spreads; see compile/differentiate.py.
+            only because nan spreads; see compile/transpose.py.
     """
 
     given: Any = None  # the result of the operation whose rules are being written down
