@@ -362,26 +362,16 @@ class Vectors(_Writer):
         first = self.first
         self.constants, known = _unique(np.frombuffer(trace.constants))
 
-        def renumbered(args: Any, numbers: Any) -> Any:
-            found = args.copy()
-            fixed = args < 0
-            found[fixed] = -1 - known[-1 - args[fixed]]
-            found[~fixed] = numbers[args[~fixed]]
-            return found
-
-        every = np.arange(first + len(trace), dtype=np.int32)
-        args = _ints(renumbered(np.frombuffer(trace.operands, np.int32), every))
-        same = np.frombuffer(loops.repeated(trace.operations, trace.start, args, first), np.int32)
-        args = _ints(np.where(np.frombuffer(args, np.int32) < 0, args, same[args]))
-        outputs = renumbered(outputs, same)
+        operands, outputs = (_put(a, known, True) for a in (np.frombuffer(trace.operands, np.int32), outputs))
+        same = np.frombuffer(loops.repeated(trace.operations, trace.start, _ints(operands), first), np.int32)
+        args, outputs = _ints(_put(operands, same)), _put(outputs, same)
         flags = loops.reached(trace.start, args, first, 0, self.batch)
         names = ADD.number, SUM.number, MULTIPLY.number, DOT.number
         numbers = array("d", self.constants.tobytes())
         op, start, args, new = loops.linear(
             trace.operations, trace.start, args, numbers, first, _ints(outputs), flags, names
         )
-        new = np.frombuffer(new, np.int32)
-        self.outputs = np.where(outputs < 0, outputs, new[outputs])
+        self.outputs = _put(outputs, np.frombuffer(new, np.int32))
         flags = loops.reached(start, args, first, 0, self.batch)
         level = loops.levels(start, args, flags, first)
         active = loops.reached(start, args, first, self.inputs, first if self.gradient else self.inputs)
@@ -401,7 +391,7 @@ class Vectors(_Writer):
             return np.zeros(0, np.int64), [0]
         length, at = np.diff(start), start[:-1]
         place = np.arange(len(args)) - np.repeat(at, length)
-        kinds = np.where(args < 0, 2, flag[args])
+        kinds = np.where(args < 0, 2, flag[np.maximum(args, 0)])
         pattern = np.add.reduceat(kinds * 3 ** np.minimum(place, 12), at)
         lists = (op == SUM.number) | (op == MEAN.number) | (op == DOT.number)
         pattern[lists] = kinds[at][lists] & 1
@@ -426,13 +416,13 @@ class Vectors(_Writer):
         fixed = flat < 0
         if scalar and flat[0] < 0 and (flat == flat[0]).all():
             return float(self.constants[-1 - flat[0]])
-        slots = self.slot[flat]
+        slots = self.slot[np.maximum(flat, 0)]
         if fixed.any():
             numbers = -1 - flat[fixed]
             for k in np.unique(numbers[self.constant_slot[numbers] < 0]).tolist():
                 self.constant_slot[k] = self.constant(float(self.constants[k]))
             slots[fixed] = self.constant_slot[numbers]
-        varies = np.where(fixed, 0, self.flag[flat])
+        varies = np.where(fixed, 0, self.flag[np.maximum(flat, 0)])
         if varies.any() and not varies.all():
             slots[varies == 0] = self.in_rows(Operand(U, slots[varies == 0])).index
         return Operand(V if varies.any() else U, slots.reshape(nodes.shape))
@@ -466,7 +456,7 @@ class Vectors(_Writer):
         self.slot[self.first + members] = np.arange(start, start + count)
         group = Group(row, kind, buffer, start, operands, which)
         group.count = count
-        group.wanted = [self.gradient and bool((self.active[n] & (n >= 0)).any()) for n in nodes]
+        group.wanted = [self.gradient and bool((self.active[n[n >= 0]] != 0).any()) for n in nodes]
         group.root = self.gradient and bool(self.first + members[0] == self.outputs[0])
         self.groups.append(group)
         if kind == "each":
@@ -620,6 +610,17 @@ def _unique(numbers: Any) -> tuple[Any, Any]:
     """Different numbers, by their bits, and which of them each is."""
     bits, which = np.unique(numbers.view(np.int64), return_inverse=True)
     return bits.view(float), which
+
+
+def _put(args: Any, numbers: Any, constants: bool = False) -> Any:
+    """Operands with the new numbers of the nodes (or of the constants) among them."""
+    found = args.copy()
+    if constants:
+        fixed = args < 0
+        found[fixed] = -1 - numbers[-1 - args[fixed]]
+    else:
+        found[args >= 0] = numbers[args[args >= 0]]
+    return found
 
 
 def _ints(numbers: Any) -> Any:
