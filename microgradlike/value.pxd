@@ -41,6 +41,15 @@ cdef extern from *:
     """
     void free_without_recursion(object type)
 
+# The rows of the table as C, which installing writes.
+cdef extern from "eager.h":
+    bint mg_call_1(int row, double x, double *z)
+    bint mg_call_2(int row, double x, double y, double *z)
+    bint mg_call_n(int row, const double *x, int n, double *z)
+    bint mg_back_1(int row, double g, double z, double x, double *to_x)
+    bint mg_back_2(int row, double g, double z, double x, double y, double *to_x, double *to_y)
+    bint mg_back_n(int row, double g, double z, const double *x, int n, double *to)
+
 cdef int ADD, SUBTRACT, MULTIPLY, NEGATIVE, RELU, DIVIDE, POW
 cdef long long _epoch, _stamp, _newest, _oldest, _special, _sweeping
 cdef object _observer

@@ -694,12 +694,18 @@ def _float(x: Any) -> cython.double:
 
 @cython.cfunc
 def _quotient(x: cython.double, y: cython.double) -> cython.double:
-    if y != 0.0:
-        return x / y
+    z: cython.double = 0.0
+    if cython.compiled and mg_call_2(DIVIDE, x, y, cython.address(z)):
+        return z
     return floats.divide(x, y)
 
 
-_power = floats.pow
+@cython.cfunc
+def _power(x: cython.double, y: cython.double) -> cython.double:
+    z: cython.double = 0.0
+    if cython.compiled and mg_call_2(POW, x, y, cython.address(z)):
+        return z
+    return floats.pow(x, y)
 
 
 def _outcome(left: Any, right: Any, relation: str, outcome: bool) -> bool:
@@ -813,7 +819,10 @@ def recorder(row: Op) -> Callable[..., Any]:
                 return forward(operand)
             x = operand
         v: Value = x
-        return _node(forward(v._data), code, x, None)
+        z: cython.double = 0.0
+        if not (cython.compiled and mg_call_1(code, v._data, cython.address(z))):
+            z = forward(v._data)
+        return _node(z, code, x, None)
 
     def binary(x: Any, y: Any) -> Any:
         if type(x) is not Value or type(y) is not Value:
@@ -823,22 +832,39 @@ def recorder(row: Op) -> Callable[..., Any]:
             x, y = a, b
             if type(x) is float and type(y) is float:
                 return forward(x, y)
-        return _node(forward(_float(x), _float(y)), code, x, y)
+        p: cython.double = _float(x)
+        q: cython.double = _float(y)
+        z: cython.double = 0.0
+        if not (cython.compiled and mg_call_2(code, p, q, cython.address(z))):
+            z = forward(p, q)
+        return _node(z, code, x, y)
 
     def several(*args: Any) -> Any:
-        operands = tuple([_operand(x) for x in args])
-        if NotImplemented in operands:
-            raise _refused(row, args)
+        operands = args
+        constant = True
+        for x in args:
+            if isinstance(x, Value):
+                constant = False
+            elif type(x) is not float:
+                operands = tuple(map(_operand, args))
+                if NotImplemented in operands:
+                    raise _refused(row, args)
+                constant = all(type(x) is float for x in operands)
+                break
         if arity is not None and len(args) != arity:
             if len(args) + len(defaults) < arity or len(args) > arity:
                 raise TypeError(f"{row.name} takes {arity} arguments ({', '.join(row.parameters)}), not {len(args)}")
             operands += defaults[len(defaults) - (arity - len(args)) :]
-        result = forward(*[_float(x) for x in operands])
-        if all(type(x) is float for x in operands):
-            return result
+        if constant:
+            return forward(*operands)
         if arity == 2:
-            return _node(result, code, operands[0], operands[1])
-        return _node(result, code, operands, None)
+            return binary(*operands)
+        z: cython.double = 0.0
+        if cython.compiled:
+            numbers = _numbers(operands)
+            if mg_call_n(code, _pointer(numbers), len(operands), cython.address(z)):
+                return _node(z, code, operands, None)
+        return _node(forward(*[_float(x) for x in operands]), code, operands, None)
 
     if defaults or arity is None or arity > 2:
         function = several
@@ -846,6 +872,24 @@ def recorder(row: Op) -> Callable[..., Any]:
         function = unary if arity == 1 else binary
     function.__name__ = function.__qualname__ = row.name
     return function
+
+
+if COMPILED:
+
+    @cython.cfunc
+    def _numbers(operands: tuple) -> bytearray:  # type: ignore[type-arg]
+        """The numbers of operands, as C has them."""
+        raw = bytearray(8 * len(operands))
+        p: cython.p_double = _pointer(raw)
+        i: cython.Py_ssize_t
+        for i in range(len(operands)):
+            p[i] = _float(operands[i])
+        return raw
+
+    @cython.cfunc
+    @cython.inline
+    def _pointer(raw: bytearray) -> cython.p_double:
+        return cython.cast(cython.p_double, cython.cast(cython.p_char, raw))
 
 
 def _checked_forward(row: Op, forward: Callable[..., Any]) -> Callable[..., Any]:
@@ -1071,15 +1115,14 @@ def _swept(roots: list, gradients: list) -> list:  # type: ignore[type-arg]
     x: Value
     y: Value
     g: cython.double
-    c: cython.double
-    code: cython.int
+    to_x: cython.double = 0.0
+    to_y: cython.double = 0.0
     for node, g in zip(roots, gradients):  # noqa: B905  (made by one caller, the same length)
         node._cot += g
     for node in reversed(order):
         a = node._a
         if a is None:
             continue
-        code = node._code
         g = node._cot
         if g == 0.0:  # exactly nothing flows back: a branch not taken cannot poison (0·inf) what is below
             continue
@@ -1088,70 +1131,60 @@ def _swept(roots: list, gradients: list) -> list:  # type: ignore[type-arg]
             _inspected(node, g)
         elif type(a) is tuple:
             _general(node, g)
-        elif code == MULTIPLY:
-            if type(a) is float:
-                y = b
-                c = a
-                y._cot += g * c
-            elif type(b) is float:
-                x = a
-                c = b
-                x._cot += g * c
-            else:
-                x = a
-                y = b
-                x._cot += g * y._data
-                y._cot += g * x._data
-        elif code == ADD:
-            if type(a) is not float:
-                x = a
-                x._cot += g
-            if type(b) is not float:
-                y = b
-                y._cot += g
-        elif code == SUBTRACT:
-            if type(a) is not float:
-                x = a
-                x._cot += g
-            if type(b) is not float:
-                y = b
-                y._cot += -g
-        elif code == RELU:
-            x = a
-            if x._data > 0.0:
-                x._cot += g
-            elif x._data != x._data:
-                x._cot += NAN
-        elif code == NEGATIVE:
-            x = a
-            x._cot += -g
         elif b is None:
             x = a
-            row = ROWS[code]
-            if row.rules[0] is not None:
-                x._cot += row.rules[0](floats, g, node._data, x._data)
-        else:
-            p: cython.double = _float(a)
-            q: cython.double = _float(b)
-            row = ROWS[code]
-            if type(a) is not float and row.rules[0] is not None:
+            if not cython.compiled:
+                rule = ROWS[node._code].rules[0]
+                if rule is not None:
+                    x._cot += rule(floats, g, node._data, x._data)
+            elif mg_back_1(node._code, g, node._data, x._data, cython.address(to_x)):
+                x._cot += to_x
+            else:
+                _general(node, g)
+        elif not cython.compiled:
+            rules = ROWS[node._code].rules
+            p, q = _float(a), _float(b)
+            if type(a) is not float and rules[0] is not None:
                 x = a
-                x._cot += row.rules[0](floats, g, node._data, p, q)
-            if type(b) is not float and row.rules[1] is not None:
+                x._cot += rules[0](floats, g, node._data, p, q)
+            if type(b) is not float and rules[1] is not None:
                 y = b
-                y._cot += row.rules[1](floats, g, node._data, p, q)
+                y._cot += rules[1](floats, g, node._data, p, q)
+        elif mg_back_2(node._code, g, node._data, _float(a), _float(b), cython.address(to_x), cython.address(to_y)):
+            if type(a) is not float:
+                x = a
+                x._cot += to_x
+            if type(b) is not float:
+                y = b
+                y._cot += to_y
+        else:
+            _general(node, g)
     return order
 
 
-def _general(node: Value, g: float) -> None:
+@cython.cfunc
+def _general(node: Value, g: cython.double) -> object:
     """One step of the sweep for a node with any number of operands."""
-    operands = node._a
-    contributions = _contributions(node, g, operands)
+    operands: tuple = node.args  # type: ignore[type-arg]
     x: Value
-    for operand, contribution in zip(operands, contributions):  # noqa: B905  (checked)
+    if cython.compiled:
+        n: cython.Py_ssize_t = len(operands)
+        numbers: bytearray = _numbers(operands)
+        found: bytearray = bytearray(8 * n)
+        to: cython.p_double = _pointer(found)
+        i: cython.Py_ssize_t
+        if mg_back_n(node._code, g, node._data, _pointer(numbers), n, to):
+            for i in range(n):
+                operand = operands[i]
+                if type(operand) is not float:
+                    x = operand
+                    x._cot += to[i]
+            return None
+    for operand, contribution in zip(operands, _contributions(node, g, operands)):  # noqa: B905  (checked)
         if contribution is not None and type(operand) is not float:
             x = operand
             x._cot += contribution
+    return None
 
 
 def _one_step_back(node: Value) -> None:

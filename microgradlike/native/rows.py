@@ -7,10 +7,10 @@ _build.py calls `text()` when the package is built; the package itself never imp
     mg_dot_n(x, n)                 a row with any number of operands, and
     mg_dot_pull(g, z, x, n, out)   what g is at each of them (both by hand, in lists.h; and for arity 3, from the above)
     MG_OP_tanh                     the row's place in the table
-    MG_EACH_1(X), MG_EACH_2(X), MG_EACH_3(X), MG_EACH_LIST(X), MG_EACH_NAME(X)
-                                   X(name) for every row of so many operands that has C, and for every row
-    mg_forward_1[], mg_slope_1[] … these functions by place, for the eager engine; null where floats.py knows better
-                                   than the C, which is then not to the last place
+    MG_EACH_1(X), MG_EACH_2(X), MG_EACH_3(X), MG_EACH_LIST(X)
+                                   X(name) for every row of so many operands whose C is as accurate as floats.py; the
+                                   others have functions, too, but in doubt floats.py is to be asked
+    MG_LEADING[], MG_LISTS[]       how many operands stand in front of a row's lists (indices), and how many lists
 
 "Nothing flows" (a rule that is None, a gate that is shut) is −0.0, the only number whose addition changes no bit; every
 other cotangent that is a zero is +0.0. So a sum that starts at −0.0 and still is −0.0 has received nothing, and there
@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..ops import TABLE, Op
@@ -214,16 +214,15 @@ def text() -> str:
     """The text of rows.h."""
     rows = Rows()
     definitions = [*rows.forward.values(), *[each for found in rows.slopes.values() for each in found]]
-    out = [
+    out: list[str] = [
         "/* Generated from ops.py by native/rows.py: the rows of the table as C. */",
         "#ifndef MG_ROWS_H\n#define MG_ROWS_H\n#include <math.h>\n#include <string.h>",
         '#ifndef MG_VECTOR\n#include "scalar.h"\n#endif',
         "#define MG_ABSENT (-0.0)\n#define mg_absent(g) ((g) == 0.0 && signbit(g))",
         f"#define MG_ROWS {len(TABLE)}",
         *[f"#define MG_OP_{name} {k}" for k, name in enumerate(TABLE)],
-        f"#define MG_EACH_NAME(X) {' '.join(f'X({name})' for name in TABLE)}",
-        *[f"#define MG_EACH_{n}(X) {' '.join(f'X({name})' for name in rows.of_arity(n))}" for n in (1, 2, 3)],
-        f"#define MG_EACH_LIST(X) {' '.join(f'X({name})' for name in rows.lists)}",
+        *[_each(str(n), filter(rows.trusted, rows.of_arity(n))) for n in (1, 2, 3)],
+        _each("LIST", filter(rows.trusted, rows.lists)),
         rows.careful.get("", ""),
         *[each[: each.index("{")].rstrip() + ";" for each in definitions],
         *definitions,
@@ -231,9 +230,15 @@ def text() -> str:
     out.append('#ifndef MG_VECTOR\n#include "lists.h"')
     for name in rows.of_arity(3):
         out += _as_list(name, "x[0], x[1], x[2]", 3)
-    out += _by_place(rows)
+    for table, star in (("MG_LEADING", False), ("MG_LISTS", True)):  # parameters that are one operand, or a list
+        counts = [sum(name.startswith("*") == star for name in row.parameters) for row in TABLE.values()]
+        out.append(f"static const int {table}[MG_ROWS] = {{{', '.join(map(str, counts))}}};")
     out.append("#endif\n#endif\n")
     return "\n".join(out)
+
+
+def _each(kind: str, names: Iterable[str]) -> str:
+    return f"#define MG_EACH_{kind}(X) {' '.join(f'X({name})' for name in names)}"
 
 
 def _as_list(name: str, x: str, arity: int) -> list[str]:
@@ -243,23 +248,4 @@ def _as_list(name: str, x: str, arity: int) -> list[str]:
     return [
         f"MG_INLINE double mg_{name}_n(const double *x, int n) {{ (void)n; return mg_{name}({x}); }}",
         f"MG_INLINE void mg_{name}_pull({arguments}) {{ (void)n; {pulls} }}",
-    ]
-
-
-def _by_place(rows: Rows) -> list[str]:
-    """The functions of trusted rows, to be found by the place of the row in the table."""
-
-    def table(kind: str, pattern: str, names: list[str]) -> str:
-        known = {name for name in names if rows.trusted(name)}
-        return f"static {kind} = {{{', '.join(pattern.format(name) if name in known else '0' for name in TABLE)}}};"
-
-    one, two, many = rows.of_arity(1), rows.of_arity(2), [*rows.of_arity(3), *rows.lists]
-    return [
-        table("double (*const mg_forward_1[])(double)", "mg_{}", one),
-        table("double (*const mg_slope_1[])(double, double, double)", "mg_{}_d0", one),
-        table("double (*const mg_forward_2[])(double, double)", "mg_{}", two),
-        table("double (*const mg_slope_2_0[])(double, double, double, double)", "mg_{}_d0", two),
-        table("double (*const mg_slope_2_1[])(double, double, double, double)", "mg_{}_d1", two),
-        table("double (*const mg_forward_n[])(const double *, int)", "mg_{}_n", many),
-        table("void (*const mg_pull_n[])(double, double, const double *, int, double *)", "mg_{}_pull", many),
     ]
