@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # for type checkers only: what __getattr__ brings later (draw
     from . import testing as testing
     from .compile import compile
     from .draw import Drawing as Drawing
-    from .draw import draw, label, live, rich_values, step_through
+    from .draw import draw, label, live, playground, rich_values, step_through
     from .graph.explain import explain
     from .saving import load
 
@@ -51,7 +51,8 @@ if TYPE_CHECKING:  # for type checkers only: what __getattr__ brings later (draw
 __version__ = "0.1.0"
 
 _LATER = {
-    "draw": "draw", "label": "draw", "live": "draw", "step_through": "draw", "rich_values": "draw", "Drawing": "draw",
+    "draw": "draw", "label": "draw", "live": "draw", "playground": "draw",
+    "step_through": "draw", "rich_values": "draw", "Drawing": "draw",
     "compile": "compile",
     "explain": "graph.explain",
     "load": "saving",
@@ -62,7 +63,7 @@ __all__ = [  # noqa: PLE0604  (grouped by what they are; the rest is the table's
     "Value", "compiled", "topological_order", "no_grad", "detect_anomaly", "AnomalyError", "GraphError",
     "grad", "value_and_grad", "gradients", "jacobian", "hessian", "jvp", "vjp", "hvp",
     "primitive", *(row.name for row in TABLE.values() if row.public),
-    "compile", "draw", "explain", "label", "live", "load", "rich_values", "step_through",
+    "compile", "draw", "explain", "label", "live", "load", "playground", "rich_values", "step_through",
 ]  # fmt: skip
 
 

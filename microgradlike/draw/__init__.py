@@ -14,8 +14,9 @@ from typing import Any
 from .drawing import Drawing, draw, label
 from .pages.live import Live, live, step_through
 from .pages.notebook import rich_values
+from .pages.playground import Playground, playground
 
-__all__ = ["Drawing", "Live", "draw", "label", "live", "rich_values", "step_through"]
+__all__ = ["Drawing", "Live", "Playground", "draw", "label", "live", "playground", "rich_values", "step_through"]
 
 
 class _Callable(ModuleType):

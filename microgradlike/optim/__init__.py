@@ -114,8 +114,8 @@ class Optimizer(Familiar):
         super().__setattr__(name, value if check is None else check(name, value))
 
     # ── one step ────────────────────────────────────────────────────────────────────────────────
-    def coefficients(self, t: int, rate: float) -> tuple[float, ...]:
-        """What step number `t` (from 1) at learning rate `rate` needs beside x, g and the state."""
+    def coefficients(self, t: Any, rate: Any, m: Any = math) -> tuple[Any, ...]:
+        """What step number `t` (from 1) at rate `rate` needs beside x, g and the state, by `m.sqrt` and `m.pow`."""
         return (rate,)
 
     def rule(self, m: Any, c: tuple[float, ...], x: Any, g: Any, *state: Any) -> tuple[Any, ...]:
@@ -333,7 +333,7 @@ class SGD(Optimizer):
         )
         self.coefficients(1, 0.0)
 
-    def coefficients(self, t: int, rate: float) -> tuple[float, ...]:
+    def coefficients(self, t: Any, rate: Any, m: Any = math) -> tuple[Any, ...]:
         if self.nesterov and (self.momentum == 0.0 or self.dampening != 0.0):
             raise ValueError(
                 f"nesterov=True needs momentum > 0 and dampening = 0, not momentum={self.momentum!r} and "
@@ -400,7 +400,7 @@ class Adagrad(Optimizer):
     def _initial(self) -> float:
         return self.initial_accumulator
 
-    def coefficients(self, t: int, rate: float) -> tuple[float, ...]:
+    def coefficients(self, t: Any, rate: Any, m: Any = math) -> tuple[Any, ...]:
         return (rate / (1.0 + (t - 1) * self.learning_rate_decay),)
 
     def rule(self, m: Any, c: tuple[float, ...], x: Any, g: Any, *state: Any) -> tuple[Any, ...]:
@@ -557,9 +557,9 @@ class Adam(Optimizer):
     ):
         super().__init__(parameters, learning_rate, betas=betas, eps=eps, amsgrad=amsgrad, weight_decay=weight_decay)
 
-    def coefficients(self, t: int, rate: float) -> tuple[float, ...]:
+    def coefficients(self, t: Any, rate: Any, m: Any = math) -> tuple[Any, ...]:
         beta1, beta2 = self.betas
-        return rate / (1.0 - beta1**t), math.sqrt(1.0 - beta2**t), 1.0
+        return rate / (1.0 - m.pow(beta1, t)), m.sqrt(1.0 - m.pow(beta2, t)), 1.0
 
     def rule(self, m: Any, c: tuple[float, ...], x: Any, g: Any, *state: Any) -> tuple[Any, ...]:
         rate, correction, shrink = c
@@ -602,8 +602,8 @@ class AdamW(Adam):
     def _couples_weight_decay(self) -> bool:
         return False
 
-    def coefficients(self, t: int, rate: float) -> tuple[float, ...]:
-        step_size, correction, _ = super().coefficients(t, rate)
+    def coefficients(self, t: Any, rate: Any, m: Any = math) -> tuple[Any, ...]:
+        step_size, correction, _ = super().coefficients(t, rate, m)
         return step_size, correction, 1.0 - rate * self.weight_decay
 
 
@@ -655,16 +655,21 @@ class Nadam(Optimizer):
         )
         self._product = (0, 1.0)  # (t, Mₜ), so that a step costs one factor and not t
 
-    def _momentum(self, t: int) -> float:
-        return self.betas[0] * (1.0 - 0.5 * math.pow(0.96, t * self.momentum_decay))
+    def _momentum(self, t: Any, m: Any = math) -> Any:
+        return self.betas[0] * (1.0 - 0.5 * m.pow(0.96, t * self.momentum_decay))
 
-    def coefficients(self, t: int, rate: float) -> tuple[float, ...]:
+    def _momenta(self, t: int) -> float:
+        """μ₁·…·μₜ, gone on with from the step before."""
         done, product = self._product if self._product[0] == t - 1 else (0, 1.0)
         for i in range(done + 1, t + 1):
             product *= self._momentum(i)
         self._product = (t, product)
-        now, ahead = self._momentum(t), self._momentum(t + 1)
-        correction = 1.0 - self.betas[1] ** t
+        return product
+
+    def coefficients(self, t: Any, rate: Any, m: Any = math) -> tuple[Any, ...]:
+        product = self._momenta(t) if m is math else m.product(lambda i: self._momentum(i, m), t)
+        now, ahead = self._momentum(t, m), self._momentum(t + 1, m)
+        correction = 1.0 - m.pow(self.betas[1], t)
         return rate * (1.0 - now) / (1.0 - product), rate * ahead / (1.0 - product * ahead), correction
 
     def rule(self, m: Any, c: tuple[float, ...], x: Any, g: Any, *state: Any) -> tuple[Any, ...]:

@@ -55,6 +55,12 @@ class Script(Text):
             return Script(y if x == "1" else x)
         return Script(f"({x} {symbol} {y})")
 
+    def __truediv__(self, other: Any) -> Any:
+        return self.infix("/", self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return self.infix("/", other, self)
+
 
 class Truth(Script):
     """A comparison, which JavaScript holds as true or false, and the table as 1 or 0."""
@@ -99,6 +105,11 @@ class JavaScript(Source):
         if len(xs) < 3:  # one rounding, as it is
             return Script(f"({' + '.join(map(literal, xs))})") if xs else Script("0")
         return self.call("sum", xs)
+
+    def product(self, factor: Callable[[Script], Script], n: Any) -> Script:
+        """factor(1)·…·factor(n)"""
+        self.need("upTo")
+        return Script(f"upTo({n}, (k) => {bare(literal(factor(Script('k'))))})")
 
     def function(self, name: str) -> Callable[..., Script]:
         if name in MATH or name in library():

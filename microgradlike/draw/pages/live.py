@@ -318,7 +318,7 @@ class Live:
             painters.append(Painter(scenes[0], self.direction, scenes[1:]))
         return painters
 
-    def _roomy(self) -> list[Painter]:
+    def roomy_painters(self) -> list[Painter]:
         """One painter for each picture, with room for any number."""
         painters = []
         for picture in range(max(part.picture for part in self.passes) + 1):
@@ -341,7 +341,7 @@ class Live:
         """One self-contained page."""
         from .page import live_page
 
-        return live_page(self, [painter.canvas() for painter in self._roomy()])
+        return live_page(self, [painter.canvas() for painter in self.roomy_painters()])
 
     def to_svg(self, seconds: float = 1.6) -> str:
         """The steps as an animated SVG that plays in a loop, each shown for `seconds`."""

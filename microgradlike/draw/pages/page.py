@@ -21,6 +21,7 @@ from ..picture.shapes import Canvas, Mark
 from ..picture.text import visible
 from ..picture.theme import DARK, LIGHT, Theme
 from .numbers import Number, Words
+from .playground import optimisers_source
 from .programs import PictureProgram, branches_source
 from .quiz import questions
 from .steps import Key, Step, key_text, spans
@@ -28,6 +29,7 @@ from .steps import Key, Step, key_text, spans
 if TYPE_CHECKING:
     from ..drawing import Drawing
     from .live import Live, Pass
+    from .playground import Playground
 
 FOLDER = Path(__file__).parent / "web"
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; font-src data:; script-src 'sha256-{digest}'"  # no request
@@ -74,14 +76,7 @@ def live_page(film: Live, canvases: Sequence[Canvas]) -> str:
     """The page of `live` and of `step_through`."""
     firsts = [next(p for p in film.passes if p.picture == k) for k in range(len(canvases))]
     asked = [questions(part, film.quiz) if film.quiz else [] for part in firsts]
-    written = "".join(sorted({c for part in film.passes for c in _letters(part.steps)}))
-    for canvas in canvases:
-        for shape in canvas.shapes:
-            if isinstance(shape, Mark):  # numbers that change are the script's
-                shape.tooltip = ""
-                shape.data = {key: text for key, text in shape.data.items() if key not in _NUMBERS}
-    pictures = [svg(canvas, LIGHT, roles=True, letters=LETTERS + written) for canvas in canvases]
-    pictures = [picture.replace('role="img"', 'role="group"', 1) for picture in pictures]
+    pictures = [_drawn(canvas, film) for canvas in canvases]
     programs = [PictureProgram(part.graph, part.scene) for part in firsts]
     source = f"const computes = [{', '.join(program.source() for program in programs)}];"
     data = {
@@ -101,6 +96,47 @@ def live_page(film: Live, canvases: Sequence[Canvas]) -> str:
         title=_text(title), view=view(pictures), tools=tools(_STEPS_HINT), rate=film.log_rate, code=_CODE
     )  # fmt: skip
     return page(title, body, data, film.theme, pictures[0], names, source)
+
+
+def _drawn(canvas: Canvas, film: Live) -> str:
+    """A picture whose numbers are the script's."""
+    for shape in canvas.shapes:
+        if isinstance(shape, Mark):
+            shape.tooltip = ""
+            shape.data = {key: text for key, text in shape.data.items() if key not in _NUMBERS}
+    written = "".join(sorted({c for part in film.passes for c in _letters(part.steps)}))
+    return svg(canvas, LIGHT, roles=True, letters=LETTERS + written).replace('role="img"', 'role="group"', 1)
+
+
+def playground_page(play: Playground) -> str:
+    """The page of `playground`: the plane and the training above, the live picture of one example below."""
+    film = play.live
+    [part], [canvas] = film.passes, [painter.canvas() for painter in film.roomy_painters()]
+    graph, program = part.graph, PictureProgram(part.graph, part.scene)
+    picture = _drawn(canvas, film)
+    known = play.data(graph)
+    looking = PictureProgram(graph, part.scene).values_source()
+    source = "\n".join([
+        f"const computes = [{program.source()}];", "const branches = null;", f"const look = {looking};",
+        f"const optimisers = {optimisers_source()};",
+    ])  # fmt: skip
+    data = {
+        "pictures": [_picture(part, program, [])], "passes": [_pass(part)], "digits": film.digits, "opens": "numbers",
+        "quiz": False, "branches": [], "play": known,
+    }  # fmt: skip
+    for leaf in data["pictures"][0]["leaves"]:
+        if leaf["node"] == known["target"] and known["classes"]:
+            leaf["kind"] = "class"  # which is none of the numbers that can be dragged
+    title = play.title or "Playground"
+    text = (FOLDER / "live.html").read_text(encoding="utf-8")
+    for part_of_both in (r"<h1>.*</h1>\n", r"</?main>\n", r"<label class=\"rate\">.*</label>", r"<figure.*</figure>\n"):
+        text = re.sub(part_of_both, "", text)
+    text = text.replace('id="descend"', 'id="descend" hidden').replace('id="reset"', 'id="reset" hidden')
+    text = text.format(view=view([picture]), tools=tools(_STEPS_HINT), code=_CODE)
+    body = (FOLDER / "playground.html").read_text(encoding="utf-8")
+    body = body.format(title=_text(title), live=text, rate=play.live.log_rate)
+    names = ["numbers.js", "code.js", "view.js", "bind.js", "live.js", "playground.js"]
+    return page(title, body, data, film.theme, picture, names, source)
 
 
 def _branches(film: Live) -> str:

@@ -1,8 +1,7 @@
-"""`playground`: a model with data as a page that trains it, beside the live picture of one example's pass through it."""
+"""`playground`: a model with data as a page that trains it, beside the live picture of one example in it."""
 
 from __future__ import annotations
 
-import inspect
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -16,8 +15,9 @@ from ...arguments.rows import as_lists, check_lengths, read_column, read_rows
 from ...files import write_atomically
 from ...graph.engine import Value, values
 from ...graph.functions import function
+from ...graph.source import bare
 from ..picture.graph import Graph
-from .javascript import JavaScript, Script, bare, literal
+from .javascript import JavaScript, Script, literal, scoped
 from .live import Live, framed
 
 MOST_ROWS, MOST_CLASSES = 1_000, 12
@@ -62,7 +62,7 @@ def playground(
     learning_rate: float | None = None,
     batch_size: int | None = None,
     columns: tuple[int, int] = (0, 1),
-    detail: str = "auto",
+    detail: str = "neurons",
     title: str | None = None,
     theme: str = "auto",
     digits: int = 4,
@@ -299,22 +299,20 @@ def _spreads(graph: Graph, parameters: Sequence[int]) -> tuple[list[float], list
 
 # ── optimisers ──────────────────────────────────────────────────────────────────────────────────
 def optimisers_source() -> str:
-    """Every optimiser of the package as JavaScript: its coefficients at step t, its rule for one parameter, its state."""
+    """Every optimiser as JavaScript: its coefficients at step t, its rule for one parameter, its first state."""
     m, parts = JavaScript(), []
     for name, make in optim.by_name().items():
-        made = make([Value(0.0)], Script("rate_") if "rate" in inspect.signature(make).parameters else 0.1)
-        names = list(made.state)
-        first = [made.state[key][0] for key in names]
+        made = make([Value(0.0)])
+        first = [made.state[key][0] for key in made.state]
+        state = [Script(f"s{i}") for i in range(len(first))]
         c = made.coefficients(Script("t"), Script("rate"), m)
         cs = [Script(f"c{i}") for i in range(len(c))]
-        g = Script("g")
-        gradient = g + made.weight_decay * Script("x") if made._couples_weight_decay() else g
-        after = made.rule(m, tuple(cs), Script("x"), Script("g"), *[Script(f"s{i}") for i in range(len(names))])
-        head = f"(x, {'slope' if gradient is not g else 'g'}, [{', '.join(cs)}], [{', '.join(f's{i}' for i in range(len(names)))}])"
+        after = made.rule(m, tuple(cs), Script("x"), Script("g"), *state)
+        head = f"(x, g, [{', '.join(cs)}], [{', '.join(state)}])"
         listed = ", ".join(bare(literal(a)) for a in after[1:])
         parts.append(
             f"  {name}: {{ state: [{', '.join(map(literal, first))}],\n"
             f"    coefficients: (t, rate) => [{', '.join(bare(literal(a)) for a in c)}],\n"
             f"    rule: {head} => [{bare(literal(after[0]))}, [{listed}]] }},"
         )
-    return "\n".join([m.prelude(), "const optimisers = {", *parts, "};"])
+    return scoped("\n".join([m.prelude(), "const optimisers = {", *parts, "};"]), "optimisers")

@@ -135,6 +135,16 @@ class PictureProgram:
             sent.append(self.added(sends.get(source, [])) if source in sends else "null")
         return lines, local, sent
 
+    def values_source(self) -> str:
+        """`look(p)`: the values of all nodes, no more."""
+        head = f"  const [{', '.join(self.names[v] for v in self.leaves)}] = p;"
+        if self.short:
+            head = "  const v = [];\n" + "\n".join(f"  {self.names[v]} = p[{k}];" for k, v in enumerate(self.leaves))
+        lines = [f"  {line}" for line in self.forward()]
+        result = "v" if self.short else f"[{', '.join(self.names)}]"
+        body = [self.m.prelude(), "function look(p) {", head, *lines, f"  return {result};", "}"]
+        return scoped("\n".join(line for line in body if line), "look")
+
     def source(self) -> str:
         """The program, in a scope of its own, which leaves `compute` outside."""
         graph = self.graph

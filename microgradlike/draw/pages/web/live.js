@@ -5,6 +5,7 @@ const graphs = data.pictures.map((graph, n) => {
   const trained = graph.leaves.flatMap((leaf, i) => (leaf.kind === "parameter" ? [i] : []));
   return { ...graph, ...bound[n], leafOf, compute: computes[n], trained: trained.length ? trained : graph.leaves.map((_, i) => i) };
 });
+const hooks = {}; // what a page that has this one inside wants to know
 const NUDGE = 0.001;
 const fresh = (graph, p) => ({ picture: graph, p, now: graphs[graph].compute(p) });
 const film = recorded.map((pass) => ({ ...pass, ...fresh(pass.picture, pass.leaves.map(Number)) }));
@@ -149,6 +150,7 @@ const play = () => {
 const turn = () => { const [n] = where(now), pass = passes()[n]; step(at(n) + graphs[pass.picture].steps.findIndex((s) => s.phase === "backward")); };
 const jump = (by) => step(at(clamp(where(now)[0] + by, 0, passes().length - 1)));
 const story = (i) => { // the steps that are about a card: what it computes, then what reaches it
+  if (hooks.card?.(i)) return;
   const [n] = where(now), first = at(n), list = graphs[passes()[n].picture].steps;
   const mine = list.flatMap((s, k) => (s.cards.includes(i) ? [first + k] : []));
   if (mine.length) step(topic === "step" ? mine.find((k) => k > now) ?? mine[0] : mine[0]);
@@ -181,6 +183,7 @@ const set = (i, x) => {
   pass.now = graphs[pass.picture].compute(pass.p);
   chosen = i;
   if (all()) topic = "number";
+  if (hooks.changed) return hooks.changed(i, x);
   tell();
   show(false);
 };
@@ -245,7 +248,7 @@ const reset = () => {
 const sliders = graphs.map((graph, picture) => {
   const found = [], put = (box, node) => {
     const i = graph.leafOf.get(node);
-    if (i === undefined) return false;
+    if (i === undefined || graph.leaves[i].kind === "class") return false;
     found.push({ box, leaf: i });
     slider(box, graph.leaves[i], () => reach(picture, i), () => current().p[i], (x) => set(i, x), () => choose(i));
     return true;

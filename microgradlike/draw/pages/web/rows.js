@@ -151,3 +151,9 @@ const softmax_minus = (k, ...xs) => { // softmaxₖ·Σy − yₖ as Σ (wₖ·y
   const parts = ys.flatMap((y, j) => [...product(found.w[k], y), ...product(-found.w[j], ys[k])]);
   return sum(...parts) / (1 + found.rest);
 };
+
+const upTo = (n, factor) => { // factor(1)·…·factor(n)
+  let found = 1;
+  for (let k = 1; k <= n; k++) found *= factor(k);
+  return found;
+};
