@@ -36,7 +36,7 @@ def visit(browser, tmp_path):
     def opened(page, at="", **options):
         file = tmp_path / "page.html"
         file.write_text(page, encoding="utf-8")
-        contexts.append(browser.new_context(viewport={"width": 1200, "height": 800}, **options))
+        contexts.append(browser.new_context(**{"viewport": {"width": 1200, "height": 800}, **options}))
         tab = contexts[-1].new_page()
         tab.on("console", lambda message: troubles.append(message.text))
         tab.on("pageerror", lambda error: troubles.append(str(error)))

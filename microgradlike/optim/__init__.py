@@ -118,7 +118,7 @@ class Optimizer(Familiar):
         """What step number `t` (from 1) at rate `rate` needs beside x, g and the state, by `m.sqrt` and `m.pow`."""
         return (rate,)
 
-    def rule(self, m: Any, c: tuple[float, ...], x: Any, g: Any, *state: Any) -> tuple[Any, ...]:
+    def rule(self, m: Any, c: tuple[Any, ...], x: Any, g: Any, *state: Any) -> tuple[Any, ...]:
         """The next x and the next state, in namespace `m`."""
         raise NotImplementedError
 
@@ -277,7 +277,7 @@ class GradientDescent(Optimizer):
     ):
         super().__init__(parameters, learning_rate, weight_decay=weight_decay)
 
-    def rule(self, m: Any, c: tuple[float, ...], x: Any, g: Any, *state: Any) -> tuple[Any, ...]:
+    def rule(self, m: Any, c: tuple[Any, ...], x: Any, g: Any, *state: Any) -> tuple[Any, ...]:
         (rate,) = c
         return (x - rate * g,)
 
@@ -341,7 +341,7 @@ class SGD(Optimizer):
             )
         return rate, 1.0 if t == 1 else 1.0 - self.dampening
 
-    def rule(self, m: Any, c: tuple[float, ...], x: Any, g: Any, *state: Any) -> tuple[Any, ...]:
+    def rule(self, m: Any, c: tuple[Any, ...], x: Any, g: Any, *state: Any) -> tuple[Any, ...]:
         rate, share = c
         (velocity,) = state
         if not self.momentum:  # no velocity, so that what is not finite in one step is not in the next
@@ -403,7 +403,7 @@ class Adagrad(Optimizer):
     def coefficients(self, t: Any, rate: Any, m: Any = math) -> tuple[Any, ...]:
         return (rate / (1.0 + (t - 1) * self.learning_rate_decay),)
 
-    def rule(self, m: Any, c: tuple[float, ...], x: Any, g: Any, *state: Any) -> tuple[Any, ...]:
+    def rule(self, m: Any, c: tuple[Any, ...], x: Any, g: Any, *state: Any) -> tuple[Any, ...]:
         (rate,) = c
         (total,) = state
         total = total + g * g
@@ -454,7 +454,7 @@ class RMSprop(Optimizer):
             parameters, learning_rate, rho=rho, eps=eps, momentum=momentum, centered=centered, weight_decay=weight_decay
         )
 
-    def rule(self, m: Any, c: tuple[float, ...], x: Any, g: Any, *state: Any) -> tuple[Any, ...]:
+    def rule(self, m: Any, c: tuple[Any, ...], x: Any, g: Any, *state: Any) -> tuple[Any, ...]:
         (rate,) = c
         square, mean, velocity = state
         square = self.rho * square + (1.0 - self.rho) * g * g
@@ -507,7 +507,7 @@ class Adadelta(Optimizer):
     ):
         super().__init__(parameters, learning_rate, rho=rho, eps=eps, weight_decay=weight_decay)
 
-    def rule(self, m: Any, c: tuple[float, ...], x: Any, g: Any, *state: Any) -> tuple[Any, ...]:
+    def rule(self, m: Any, c: tuple[Any, ...], x: Any, g: Any, *state: Any) -> tuple[Any, ...]:
         (rate,) = c
         square, square_step = state
         square = self.rho * square + (1.0 - self.rho) * g * g
@@ -561,7 +561,7 @@ class Adam(Optimizer):
         beta1, beta2 = self.betas
         return rate / (1.0 - m.pow(beta1, t)), m.sqrt(1.0 - m.pow(beta2, t)), 1.0
 
-    def rule(self, m: Any, c: tuple[float, ...], x: Any, g: Any, *state: Any) -> tuple[Any, ...]:
+    def rule(self, m: Any, c: tuple[Any, ...], x: Any, g: Any, *state: Any) -> tuple[Any, ...]:
         rate, correction, shrink = c
         mean, square, largest = state
         beta1, beta2 = self.betas
@@ -672,7 +672,7 @@ class Nadam(Optimizer):
         correction = 1.0 - m.pow(self.betas[1], t)
         return rate * (1.0 - now) / (1.0 - product), rate * ahead / (1.0 - product * ahead), correction
 
-    def rule(self, m: Any, c: tuple[float, ...], x: Any, g: Any, *state: Any) -> tuple[Any, ...]:
+    def rule(self, m: Any, c: tuple[Any, ...], x: Any, g: Any, *state: Any) -> tuple[Any, ...]:
         rate_now, rate_ahead, correction = c
         mean, square = state
         beta1, beta2 = self.betas

@@ -120,7 +120,7 @@ def playground_page(play: Playground) -> str:
         f"const computes = [{program.source()}];", "const branches = null;", f"const look = {looking};",
         f"const optimisers = {optimisers_source()};",
     ])  # fmt: skip
-    data = {
+    data: dict[str, Any] = {
         "pictures": [_picture(part, program, [])], "passes": [_pass(part)], "digits": film.digits, "opens": "numbers",
         "quiz": False, "branches": [], "play": known,
     }  # fmt: skip

@@ -222,7 +222,7 @@ def _fitted(model: Any, rows: Sequence[Sequence[float]], names: list[str]) -> tu
     known = getattr(model, "feature_names_in_", None)
     if known is not None:
         names[:] = map(str, known)
-    classes = getattr(model, "classes_", None)
+    classes: Any = getattr(model, "classes_", None)
     plain = classes.tolist() if hasattr(classes, "tolist") else classes
     return plain, classes is not None
 
@@ -272,14 +272,15 @@ def _loss(
         if not isinstance(found, Value) or found.is_leaf:
             raise TypeError(f"loss must return a Value that it computed, not {found!r:.60}")
         return kind, found
-    made = {
-        "logit": lambda: function("binary_cross_entropy_with_logits")(outputs[0], target),
-        "probability": lambda: function("binary_cross_entropy")(outputs[0], target),
-        "scores": lambda: values.cross_entropy(target, *outputs),
-        "probabilities": lambda: -function("log")(values.take(target, *outputs)),
-        "number": lambda: function("half_squared_error")(outputs[0], target),
-    }[kind]
-    return kind, made()
+    if kind == "logit":
+        return kind, function("binary_cross_entropy_with_logits")(outputs[0], target)
+    if kind == "probability":
+        return kind, function("binary_cross_entropy")(outputs[0], target)
+    if kind == "scores":
+        return kind, values.cross_entropy(target, *outputs)
+    if kind == "probabilities":
+        return kind, -function("log")(values.take(target, *outputs))
+    return kind, function("half_squared_error")(outputs[0], target)
 
 
 def _spreads(graph: Graph, parameters: Sequence[int]) -> tuple[list[float], list[bool]]:
