@@ -19,7 +19,7 @@ from . import accurate
 
 # ── arithmetic ──────────────────────────────────────────────────────────────────────────────────
 divide, over_square, difference_over = accurate.divide, accurate.over_square, accurate.difference_over
-pow, pow_slope, pow_log = accurate.power, accurate.pow_slope, accurate.pow_log
+pow_slope, pow_log = accurate.pow_slope, accurate.pow_log
 cbrt, cbrt_slope = accurate.cbrt, accurate.cbrt_slope
 
 
@@ -57,6 +57,10 @@ def fraction(x: float, y: float) -> float:
 
 def square(x: float) -> float:
     return x * x
+
+
+def pow(x: float, y: float) -> float:
+    return x * x if y == 2.0 else accurate.power(x, y)  # the square rounds once, what C calls pow not always
 
 
 def sqrt(x: float) -> float:

@@ -40,12 +40,12 @@ cdef extern from "interpreter.h":
     }
     """
     const char *mg_names[]
-    int MG_ROWS
+    int MG_ROWS, MG_OP_pow, MG_OP_square
     bint mg_has_c(int row)
     long long mg_forward(const int *op, const int *start, const int *args, long long first, long long k,
                          long long n, double *x, double *t, const unsigned char *indices) nogil
     long long mg_backward(const int *op, const int *start, const int *args, long long first, long long k,
-                          const double *x, double *y, double *t, const unsigned char *indices) nogil
+                          long long behind, const double *x, double *y, double *t, const unsigned char *indices) nogil
     ctypedef PyObject *(*vectorcallfunc)(PyObject *, PyObject *const *, size_t, PyObject *)
     Py_ssize_t count_of(size_t n)
     bint is_float(PyObject *x)
@@ -152,6 +152,10 @@ cdef class Interpreter:
             self.out[i] = outputs[i] if outputs[i] >= 0 else behind - 1 - outputs[i]
         for i in range(constants.shape[0]):
             self.x[behind + i] = constants[i]
+        for i in range(self.steps):  # x² needs no logarithm, and has the same bits (floats.pow)
+            if operations[i] == MG_OP_pow and self.args[self.start[i] + 1] >= behind:
+                if self.x[self.args[self.start[i] + 1]] == 2.0:
+                    self.op[i] = MG_OP_square
 
     def __dealloc__(self):
         PyMem_Free(self.op)
@@ -180,7 +184,7 @@ cdef class Interpreter:
         cdef double c
         self.y[root] += 1.0
         while k >= 0:
-            k = mg_backward(self.op, self.start, self.args, self.first, k, self.x, self.y, self.t, indices_of)
+            k = mg_backward(self.op, self.start, self.args, self.first, k, self.first + self.steps, self.x, self.y, self.t, indices_of)
             if k < 0:
                 break
             operands = [self.x[self.args[j]] for j in range(self.start[k], self.start[k + 1])]

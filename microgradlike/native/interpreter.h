@@ -57,9 +57,9 @@ static long long mg_forward(const int *op, const int *start, const int *args, lo
 }
 
 /* Steps k, k − 1, … 0, from the cotangents y of their results to those of their operands; t has room for twice the
-   operands of the longest. Answers −1 at the end. */
+   operands of the longest; constants begin at slot `behind`, and need no cotangent. Answers −1 at the end. */
 static long long mg_backward(const int *op, const int *start, const int *args, long long first, long long k,
-                             const double *x, double *y, double *t, const unsigned char *indices) {
+                             long long behind, const double *x, double *y, double *t, const unsigned char *indices) {
   for (; k >= 0; k--) {
     const int *a = args + start[k];
     const int m = start[k + 1] - start[k];
@@ -71,16 +71,16 @@ static long long mg_backward(const int *op, const int *start, const int *args, l
 #undef MG_CASE
 #define MG_CASE(r) case MG_OP_##r: { \
         const double p = x[a[0]], q = x[a[1]]; \
-        y[a[0]] += mg_##r##_d0(g, z, p, q); \
-        y[a[1]] += mg_##r##_d1(g, z, p, q); \
+        if (a[0] < behind) y[a[0]] += mg_##r##_d0(g, z, p, q); \
+        if (a[1] < behind) y[a[1]] += mg_##r##_d1(g, z, p, q); \
         break; }
       MG_EACH_2(MG_CASE)
 #undef MG_CASE
 #define MG_CASE(r) case MG_OP_##r: { \
         const double p = x[a[0]], q = x[a[1]], s = x[a[2]]; \
-        y[a[0]] += mg_##r##_d0(g, z, p, q, s); \
-        y[a[1]] += mg_##r##_d1(g, z, p, q, s); \
-        y[a[2]] += mg_##r##_d2(g, z, p, q, s); \
+        if (a[0] < behind) y[a[0]] += mg_##r##_d0(g, z, p, q, s); \
+        if (a[1] < behind) y[a[1]] += mg_##r##_d1(g, z, p, q, s); \
+        if (a[2] < behind) y[a[2]] += mg_##r##_d2(g, z, p, q, s); \
         break; }
       MG_EACH_3(MG_CASE)
 #undef MG_CASE

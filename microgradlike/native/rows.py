@@ -42,7 +42,8 @@ DIRECT = {
     **{name: f"M_{name.upper()}({{0}})" for name in (
         "exp expm1 log log1p log2 log10 sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf erfc sqrt cbrt "
         "abs floor ceil trunc round").split()},
-    **{name: f"M_{name.upper()}({{0}}, {{1}})" for name in ("pow", "atan2", "hypot")},
+    **{name: f"M_{name.upper()}({{0}}, {{1}})" for name in ("atan2", "hypot")},
+    "pow": "{1} == 2.0 ? {0} * {0} : M_POW({0}, {1})",  # as floats.pow
 }  # fmt: skip
 
 # Rows that floats.py answers better than C does, in a case or everywhere: wrong by more than 2 ulp, or other specials.
