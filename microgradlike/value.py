@@ -59,7 +59,8 @@ except ImportError:  # Cython is needed to build the compiled engine only
 
 COMPILED: bool = cython.compiled
 if not cython.compiled:  # the rows of the table in C, where there is C (value.pxd); each answers whether it can
-    mg_call_1 = mg_call_2 = mg_call_n = mg_back_1 = mg_back_2 = mg_back_n = lambda *_: False
+    _nothing_in_c: Any = lambda *_: False
+    mg_call_1 = mg_call_2 = mg_call_n = mg_back_1 = mg_back_2 = mg_back_n = _nothing_in_c
 
 # The rows whose arithmetic is written out below, because programs are mostly made of them.
 # tests/test_value.py holds every one of these lines equal to the table.

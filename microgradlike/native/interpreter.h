@@ -16,7 +16,16 @@ static const char *const mg_names[] = {MG_EACH_NAME(MG_QUOTED)};
 
 /* Whether a row is C's here: it has functions, as accurate as those of Python floats. */
 static int mg_has_c(int row) {
-  return row < MG_ROWS && (mg_forward_1[row] || mg_forward_2[row] || mg_forward_n[row]);
+  switch (row) {
+#define MG_CASE(r) case MG_OP_##r:
+    MG_EACH_1(MG_CASE)
+    MG_EACH_2(MG_CASE)
+    MG_EACH_3(MG_CASE)
+    MG_EACH_LIST(MG_CASE)
+#undef MG_CASE
+    return 1;
+  }
+  return 0;
 }
 
 /* Whether the first operands, as many as a row has indices, are integers that select from its lists of others. The

@@ -10,6 +10,7 @@ _build.py calls `text()` when the package is built; the package itself never imp
     MG_EACH_1(X), MG_EACH_2(X), MG_EACH_3(X), MG_EACH_LIST(X)
                                    X(name) for every row of so many operands whose C is as accurate as floats.py; the
                                    others have functions, too, but in doubt floats.py is to be asked
+    MG_EACH_NAME(X)                X(name) for every row, in the table's order
     MG_LEADING[], MG_LISTS[]       how many operands stand in front of a row's lists (indices), and how many lists
 
 "Nothing flows" (a rule that is None, a gate that is shut) is −0.0, the only number whose addition changes no bit; every
@@ -222,6 +223,7 @@ def text() -> str:
         "#define MG_ABSENT (-0.0)\n#define mg_absent(g) ((g) == 0.0 && signbit(g))",
         f"#define MG_ROWS {len(TABLE)}",
         *[f"#define MG_OP_{name} {k}" for k, name in enumerate(TABLE)],
+        _each("NAME", TABLE),
         *[_each(str(n), filter(rows.trusted, rows.of_arity(n))) for n in (1, 2, 3)],
         _each("LIST", filter(rows.trusted, rows.lists)),
         rows.careful.get("", ""),
