@@ -19,20 +19,6 @@ from .recording import Recording, is_recorded
 
 __all__ = ["Caller", "calls", "program", "quick", "quick_call"]
 
-# Rows whose C does not have the last bit of Python floats, which the eager engine runs them on.
-_OTHER_BITS = frozenset(
-    (
-        "divide reciprocal pow cbrt logaddexp tan "
-        " asin acos atan atan2 hypot tanh asinh acosh atanh erf erfc elu selu celu sigmoid "
-        "log_sigmoid softplus silu mish gelu gelu_tanh dot half_squared_error binary_cross_entropy "
-        "binary_cross_entropy_with_logits hinge soft_cross_entropy over_square pow_slope pow_log cbrt_slope sec2 "
-        "sech2 lorentzian asin_slope atanh_slope acosh_slope erf_slope normal_density normal_cdf over_norm2 "
-        "unit_component sigmoid_difference logistic_density selu_slope exp_quotient celu_gap silu_slope mish_slope "
-        "gelu_slope gelu_tanh_slope softmax_minus logit binary_cross_entropy_slope sigmoid_minus logsumexp softmax "
-        "log_softmax cross_entropy softmax_slope one_minus_softmax mean_squared_error norm mean"
-    ).split()
-)
-
 calls: Any = None  # the extension, if it was built from this table
 if native_engine:
     try:
@@ -46,7 +32,7 @@ if native_engine:
             lists = {row.number: [name[0] == "*" for name in row.parameters] for row in ROWS if row.arity is None}
             calls.use_rows(
                 [(number, each.count(False) + 16 * each.count(True)) for number, each in lists.items()],
-                [row.number for row in ROWS if row.name in _OTHER_BITS],
+                [],
             )
 
 
