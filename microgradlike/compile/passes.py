@@ -176,10 +176,16 @@ def linear(
                     user[a] = i
     absorbed: cython.int[::1] = array("i", bytes(4 * n))  # type: ignore[misc]
     products: cython.int[::1] = array("i", bytes(4 * n))  # how many pairs an addition's tree has  # type: ignore[misc]
+    width: cython.int[::1] = array("i", bytes(4 * n))  # how many operands  # type: ignore[misc]
+    widest: cython.int = 1
+    room: cython.int = 8
+    extra: cython.int = 0
     for i in range(n):
         if uses[first + i] == 0:
             absorbed[i] = 2
             continue
+        room += 1
+        width[i] += begin[i + 1] - begin[i]
         if op[i] == dot:
             products[i] += (begin[i + 1] - begin[i]) // 2
         elif op[i] == multiply:
@@ -191,6 +197,12 @@ def linear(
             if (op[u] == add or op[u] == total) and flag[first + u] == flag[first + i]:
                 absorbed[i] = 1
                 products[u] += products[i]
+                width[u] += width[i]
+                room -= 1
+                continue
+        extra += 5
+        if width[i] > widest:
+            widest = width[i]
     for i in range(n):  # a lone product stays an operation of its own
         if absorbed[i] == 1 and op[i] == multiply:
             u = user[first + i]
@@ -198,22 +210,23 @@ def linear(
                 u = user[first + u]
             if products[u] < 2:
                 absorbed[i] = 0
-    room: cython.int = 6 * n + 8
+                room += 1
+    room += extra
     new_operations = array("i", bytes(4 * room))
     new_start = array("i", bytes(4 * room + 4))
-    new_operands = array("i", bytes(4 * (2 * m + 6 * n + 16)))
+    new_operands = array("i", bytes(4 * (m + extra + extra + 16)))
     new_numbers = array("i", bytes(4 * (first + n)))
     nop: cython.int[::1] = new_operations  # type: ignore[misc]
     nbegin: cython.int[::1] = new_start  # type: ignore[misc]
     nused: cython.int[::1] = new_operands  # type: ignore[misc]
     new: cython.int[::1] = new_numbers  # type: ignore[misc]
-    stack: cython.int[::1] = array("i", bytes(4 * m + 8))  # type: ignore[misc]
-    is_node: cython.int[::1] = array("i", bytes(4 * m + 8))  # whether it stands for an absorbed node  # type: ignore[misc]
-    left: cython.int[::1] = array("i", bytes(4 * m + 8))  # type: ignore[misc]
-    right: cython.int[::1] = array("i", bytes(4 * m + 8))  # type: ignore[misc]
-    kinds: cython.int[::1] = array("i", bytes(4 * m + 8))  # type: ignore[misc]
-    terms: cython.int[::1] = array("i", bytes(4 * m + 32))  # of the new numbers  # type: ignore[misc]
-    varies: cython.int[::1] = array("i", bytes(4 * m + 32))  # whether a term is batched  # type: ignore[misc]
+    stack: cython.int[::1] = array("i", bytes(4 * widest + 8))  # type: ignore[misc]
+    is_node: cython.int[::1] = array("i", bytes(4 * widest + 8))  # whether it stands for an absorbed node  # type: ignore[misc]
+    left: cython.int[::1] = array("i", bytes(4 * widest + 8))  # type: ignore[misc]
+    right: cython.int[::1] = array("i", bytes(4 * widest + 8))  # type: ignore[misc]
+    kinds: cython.int[::1] = array("i", bytes(4 * widest + 8))  # type: ignore[misc]
+    terms: cython.int[::1] = array("i", bytes(4 * widest + 32))  # of the new numbers  # type: ignore[misc]
+    varies: cython.int[::1] = array("i", bytes(4 * widest + 32))  # whether a term is batched  # type: ignore[misc]
     count: cython.int = 0
     at: cython.int = 0
     top: cython.int
@@ -270,6 +283,22 @@ def linear(
                         stack[top] = a
                         is_node[top] = 0
                     top += 1
+        some = 0
+        for j in range(pairs):  # a bias, which a neuron writes as b · 1, is a term
+            a = left[j]
+            b = right[j]
+            if a < 0 and number[-1 - a] == 1.0:
+                a = b
+                b = left[j]
+            if b < 0 and number[-1 - b] == 1.0:
+                terms[rest] = new[a] if a >= 0 else a
+                varies[rest] = flag[a] if a >= 0 else 0
+                rest += 1
+            else:
+                left[some] = a
+                right[some] = b
+                some += 1
+        pairs = some
         for j in range(pairs):
             a = left[j]
             b = right[j]
@@ -288,17 +317,6 @@ def linear(
                     u = j
             if some == 0:
                 continue
-            if some == 1:  # a bias, which a neuron writes as b · 1
-                a = left[u]
-                b = right[u]
-                if a < 0 and number[-1 - a] == 1.0:
-                    a = b
-                    b = left[u]
-                if b < 0 and number[-1 - b] == 1.0:
-                    terms[rest] = new[a] if a >= 0 else a
-                    varies[rest] = kind > 0
-                    rest += 1
-                    continue
             nbegin[count] = at
             if some == 1:
                 nop[count] = multiply

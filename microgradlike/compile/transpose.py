@@ -23,7 +23,7 @@ import numpy as np
 from ..graph.program import Trace
 from .lowering import Lowering
 from .plan import POST, PRE, REDUCE, Instruction, Operand, Plan, U, V
-from .vectorise import DOT, MEAN, Group, Vectors, one_vector
+from .vectorise import DOT, MEAN, Group, Vectors
 
 __all__ = ["Gradient"]
 
@@ -268,11 +268,8 @@ class Gradient(Vectors):
         b, (left, right) = group.buffer, group.operands
         ai, bi = left.index, right.index
         if len(some) < group.count or (masks >= 0).any() or group.kind != "matrix":
-            if len(some) == group.count and not (masks >= 0).any() and one_vector(group):
-                ai, bi = ai[None], bi[:1][None]
-            else:
-                self._back_pairs(group, g, masks)
-                return
+            self._back_pairs(group, g, masks)
+            return
         n, r, k = ai.shape
         c = bi.shape[1]
         gg = g.reshape(n, c, r)

@@ -437,7 +437,7 @@ class Vectors(_Writer):
         elif row is SUM or row is MEAN:
             self._several(row, members, [(begin, length)])
         else:
-            for k in np.unique(length).tolist():  # (one, as a rule)
+            for k in {*length.tolist()}:  # (one, as a rule)
                 some = length == k
                 table = self.args[begin[some][:, None] + np.arange(k)]
                 if row is FRACTION and self.norms:
@@ -555,10 +555,7 @@ class Vectors(_Writer):
             operands = [a, b]
         else:
             left, right = self._tables(group)
-            if one_vector(group):  # shared · batched
-                operands = [Operand(U, left[None]), Operand(V, right[:1][None])]
-            else:
-                operands = [Operand(a.buffer, left[:, None]), Operand(b.buffer, right[:, None])]
+            operands = [Operand(a.buffer, left[:, None]), Operand(b.buffer, right[:, None])]
         self.emit("dot", group.buffer, group.count, operands, group.start)
 
     def _dots(self, members: Any, begin: Any, half: Any) -> None:
@@ -569,16 +566,15 @@ class Vectors(_Writer):
             m, b, along = members[mine], begin[mine], np.arange(k)
             left, rows = numbered(self.args[b[:, None] + along])
             right, columns = numbered(self.args[b[:, None] + k + along])
-            cells = len(np.unique(left * columns + right))
-            if cells < len(m) or len(m) < 4 or rows + columns > 0.8 * len(m) + 1:  # too few rows meet the same columns
-                rest.append(mine)
+            whole = rows * columns == len(m)
+            if len(np.unique(left * columns + right)) < len(m) or (not whole and rows + columns > 0.8 * len(m) + 1):
+                rest.append(mine)  # too few rows meet the same columns
                 continue
             shapes = defaultdict(list)
-            whole = rows * columns == len(m)
             for some, r, c in [(np.arange(len(m)), rows, columns)] if whole else _blocks(left, right, rows):
                 shapes[r, c].append(some)
             for (r, c), blocks in shapes.items():
-                if r < 2 or c < 2 or any(len(some) != r * c for some in blocks):
+                if (r * c < 4 and not whole) or any(len(some) != r * c for some in blocks):
                     rest.append(mine[np.concatenate(blocks)])
                     continue
                 ordered = np.concatenate([some[np.lexsort((left[some], right[some]))] for some in blocks])
@@ -588,12 +584,6 @@ class Vectors(_Writer):
         if rest:
             some = np.sort(np.concatenate(rest))
             self._several(DOT, members[some], [(begin[some], half[some]), (begin[some] + half[some], half[some])])
-
-
-def one_vector(group: Group) -> bool:
-    """Whether single dots are of different shared rows with one batched vector."""
-    a, b = group.operands
-    return group.kind == "table" and a.buffer != group.buffer and bool((b.index == b.index[0]).all())
 
 
 def _blocks(left: Any, right: Any, rows: int) -> list[tuple[Any, int, int]]:

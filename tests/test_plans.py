@@ -1,0 +1,232 @@
+"""Plans: traces as array instructions, and their derivatives."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import random
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import microgradlike as mg
+from microgradlike import Value, nn
+from microgradlike.compile import passes
+from microgradlike.graph import functions
+from microgradlike.graph.program import Trace
+from microgradlike.ops import TABLE
+from microgradlike.testing import graphs
+
+np = pytest.importorskip("numpy", reason="plans are arrays")
+
+from microgradlike.compile.lowering import LOWERED  # noqa: E402
+from microgradlike.compile.numpy_functions import NATIVE  # noqa: E402
+from microgradlike.compile.transpose import Gradient  # noqa: E402
+from microgradlike.compile.vectorise import Vectors, loops  # noqa: E402
+
+TAPE = NATIVE, LOWERED, False
+NAMES = tuple(TABLE[name].number for name in ("add", "sum", "multiply", "dot"))
+
+
+def gradient_plan(root, inputs=(), single=True):
+    return Gradient(Trace([root], inputs), single, TAPE).plan
+
+
+def same_as_eager(function, rows, parameters, rel=1e-13):
+    """Value and gradient of the mean over rows, and the values of each, by arrays and by the eager engine."""
+    step = mg.compile(function, backend="numpy")
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    values, totals = [], [0.0] * len(parameters)
+    for row in rows:
+        for p in parameters:
+            p.grad = 0.0
+        y = function(*map(Value, row))
+        values.append(y.data)
+        y.backward()
+        totals = [t + p.grad / len(rows) for t, p in zip(totals, parameters, strict=True)]
+    assert step.map(*columns).tolist() == pytest.approx(values, rel=rel, abs=rel, nan_ok=True)
+    found, gradient = step.value_and_grad(*columns)
+    assert found == pytest.approx(sum(values) / len(rows), rel=rel, abs=rel, nan_ok=True)
+    by_parameter = dict(zip(step.parameters, gradient, strict=True))
+    got = [by_parameter.get(p, 0.0) for p in parameters]
+    assert got == pytest.approx(totals, rel=10 * rel, abs=rel, nan_ok=True)
+    return step
+
+
+# ── the loops ───────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.skipif(loops is passes, reason="the loops are not compiled here")
+@given(graphs(draw=False), st.integers(0, 2))
+@settings(max_examples=100, deadline=None)
+def test_compiled_loops_answer_what_plain_ones_do(root, inputs):
+    leaves = [v for v in mg.topological_order(root) if v.is_leaf]
+    trace = Trace([root], leaves[:inputs])
+    first, arrays = len(trace.leaves), (trace.operations, trace.start, trace.operands)
+    flags = loops.reached(*arrays[1:], first, 0, trace.inputs)
+    for run in (
+        lambda m: m.repeated(*arrays, first),
+        lambda m: m.reached(*arrays[1:], first, 0, trace.inputs),
+        lambda m: m.levels(*arrays[1:], flags, first),
+        lambda m: m.linear(*arrays, trace.constants, first, trace.outputs, flags, NAMES),
+    ):
+        assert run(loops) == run(passes)
+
+
+def test_levels_are_as_late_as_users_allow():
+    a, b = Value(1.0), Value(2.0)
+    early = a.exp()
+    trace = Trace([early + (a * b).tanh().sin()], [])
+    level = passes.levels(trace.start, trace.operands, passes.reached(trace.start, trace.operands, 2, 0, 0), 2)
+    found = {row.name: level[2 + k] for k, row in enumerate(trace.program().rows)}
+    assert found == {"multiply": 1, "tanh": 2, "exp": 3, "sin": 3, "add": 4}
+
+
+def test_repeated_steps_are_one_step():
+    x, y = Value(0.5), Value(2.0)
+    trace = Trace([(x * y).tanh() * (x * y).tanh() + (y * x).tanh()], [])
+    found = passes.repeated(trace.operations, trace.start, trace.operands, 2)
+    assert found.tolist() == [0, 1, 2, 3, 2, 3, 6, 7, 8, 9]
+    w = Value(2.0)
+    once, twice = (gradient_plan(f(w)) for f in (lambda w: w.tanh(), lambda w: w.tanh() + w.tanh()))
+    assert [i.name for i in twice.instructions].count("exp") == [i.name for i in once.instructions].count("exp")
+
+
+@pytest.mark.parametrize("x", [0.0, -0.0])
+def test_sums_keep_the_sign_of_zero(x):
+    """0 + (−0) is 0, and −0 + (−0) is −0: 1 / it tells."""
+    for function in (lambda x: 0.0 + x, lambda x: x + x, lambda x: sum([x, x, x])):
+        step = mg.compile(function, backend="numpy")
+        assert [math.copysign(1.0, y) for y in step.map([x, x])] == [math.copysign(1.0, function(Value(x)).data)] * 2
+
+
+# ── shape of plans ──────────────────────────────────────────────────────────────────────────────
+def test_the_number_of_instructions_does_not_depend_on_the_number_of_nodes():
+    def layer(n):
+        w = [Value(0.1 * i) for i in range(n)]
+        return mg.sum([(a * b).tanh() * mg.exp(a) for a, b in pairwise(w)])
+
+    assert len(gradient_plan(layer(10))) == len(gradient_plan(layer(2000)))
+
+
+def test_a_loss_over_the_whole_batch_is_made_of_matrix_products():
+    net = nn.MLP(2, [5, 1], "tanh", seed=1)
+    rng = random.Random(1)
+    rows = [([rng.gauss(0, 1), rng.gauss(0, 1)], rng.choice([-1.0, 1.0])) for _ in range(40)]
+
+    def one(x, t):
+        return mg.losses.hinge(net(x), t)
+
+    whole = mg.compile(lambda: mg.mean([one(x, t) for x, t in rows]), backend="numpy")
+    each = mg.compile(one, backend="numpy")
+    value, gradient = whole.value_and_grad()
+    other, expected = each.value_and_grad(*map(list, zip(*rows, strict=True)))
+    assert value == pytest.approx(other, rel=1e-14)
+    by_parameter = dict(zip(each.parameters, expected, strict=True))
+    assert gradient == pytest.approx([by_parameter[p] for p in whole.parameters], rel=1e-12)
+    plan = whole._runner(whole.recording, "numpy").plan("gradient", True)
+    dots = [i for i in plan.instructions if i.name == "dot" and i.count > 40]
+    assert {i.operands[0].index.shape[0] for i in dots} == {1}
+    assert len(plan) < 60
+
+
+def test_all_of_a_softmax_costs_no_more_than_its_inputs():
+    for n in (10, 300):
+        xs = [Value(0.01 * i) for i in range(n)]
+        trace = Trace([*mg.softmax(xs)], [])
+        plan = Vectors(trace, True, TAPE).plan
+        assert sum(i.count for i in plan.instructions) <= 6 * n + 10
+
+
+def test_a_primitive_that_is_registered_again_is_the_new_one():
+    w = Value(3.0)
+    for k in (2.0, 5.0):
+        times = mg.primitive("times", lambda m, g, z, x, k=k: g * k, formula=lambda m, x, k=k: x * k, doc="x·k")
+        value, gradient = mg.compile(lambda x, f=times: f(w) * x, backend="numpy").value_and_grad([1.0, 1.0])
+        assert (value, gradient) == (3.0 * k, [k])
+        del TABLE["times"], functions._functions["times"]
+        functions.values.__dict__.pop("times", None)
+        del mg.floats.times
+
+
+# ── what the rows and operands of a group may be ────────────────────────────────────────────────
+def test_lists_of_what_all_rows_share_and_what_they_do_not():
+    a, b, c = Value(0.3), Value(-0.7), Value(1.2)
+    rows = [(0.5, 2.0, 0.0), (-1.5, 0.1, 1.0), (3.0, -2.0, 2.0)]
+    for function in (
+        lambda x, y, k: mg.sum([a, x, b, y, 2.0, c]) * mg.sum([a, b, 1.0]),
+        lambda x, y, k: mg.mean([a, x, b]) + mg.mean([a, b, c, 1.0]) + mg.mean([x, y]),
+        lambda x, y, k: mg.dot([a, x, 2.0, y, b], [x, y, c, 3.0, c]),
+        lambda x, y, k: mg.softmax([a, x, b, 0.5])[1] + mg.softmax([a, b])[0] * y,
+        lambda x, y, k: mg.logsumexp([a * x, b, y]) + mg.norm([a, x, b]) * mg.prod([a, y, c]),
+        lambda x, y, k: mg.take([a, x, b * y], k) + mg.take([a, b, c], k) + mg.take([x, y, a * x], k),
+        lambda x, y, k: mg.losses.cross_entropy([a, b * x, c], k) + mg.losses.mean_squared_error([x, a], [b, y]),
+        lambda x, y, k: mg.where(mg.greater(x, a), b, y * c) + mg.where(mg.greater(a, b), c, x),
+        lambda x, y, k: a * b + c,
+        lambda x, y, k: x * 2.0 + y,
+        lambda x, y, k: mg.sum([a, 1.0, x]) * mg.sum([x, y, a * x, b * x, a * b, b * c]),
+    ):
+        same_as_eager(function, rows, [a, b, c])
+
+
+def test_groups_of_powers_constants_and_lengths():
+    ws = [Value(0.5 + 0.1 * i) for i in range(12)]
+
+    def powers(x):
+        parts = [w ** [2.0, 3.0, 0.5, -1.0, x][i % 5] for i, w in enumerate(ws)]
+        return mg.sum(parts) + mg.sum([w / (i + 1.0) for i, w in enumerate(ws)])
+
+    def ragged(x):
+        sums = [mg.sum(ws[: 3 + i]) * x for i in range(5)]
+        means = [mg.mean([w * x for w in ws[i:]]) for i in range(6)]
+        dots = [mg.dot(ws[:i], ws[-i:]) for i in range(3, 9)]
+        return mg.prod(sums[:3]) + mg.sum([m.tanh() for m in (*sums, *means, *dots)])
+
+    for function in (powers, ragged):
+        same_as_eager(function, [(0.3,), (1.7,)], ws)
+        same_as_eager(function, [(0.3,)], ws)
+
+
+def test_results_that_are_leaves_constants_or_each_other():
+    w = Value(2.0)
+    step = mg.compile(lambda x, y: [x, w, x * y, 3.0, x * y, w * w], backend="numpy")
+    assert np.array(step.map([1.0, 2.0], [5.0, 7.0])).tolist() == [[1, 2, 5, 3, 5, 4], [2, 2, 14, 3, 14, 4]]
+    for function, value, gradient in (
+        (lambda x: w * 1.0, 2.0, [1.0]),
+        (lambda x: mg.exp(x) if False else +w, 2.0, [1.0]),
+        (lambda x: x + 0.0 * w, 4.0, [0.0]),
+    ):
+        assert mg.compile(function, backend="numpy").value_and_grad([3.0, 5.0]) == (value, gradient)
+
+
+@given(graphs(draw=False))
+@settings(max_examples=60, deadline=None)
+def test_second_derivatives_of_random_graphs(root):
+    leaves = [v for v in mg.topological_order(root) if v.is_leaf]
+    first = mg.gradients(root, leaves)
+    total = mg.sum(first)
+    if not all(math.isfinite(v.data) for v in mg.topological_order(total)) or total.is_leaf:
+        return
+    expected = [g.data for g in mg.gradients(total, leaves)]
+    size = max([1.0, *map(abs, expected)])
+    if size > 1e10:
+        return
+    step = mg.compile(total, inputs=[], backend="numpy")
+    _, gradient = step.value_and_grad()
+    by_parameter = dict(zip(step.parameters, gradient, strict=True))
+    for v, want in zip(leaves, expected, strict=True):
+        assert abs(by_parameter.get(v, 0.0) - want) <= 1e-9 * size
+
+
+def test_the_norm_of_numbers_out_of_range_divides_what_it_is_the_norm_of():
+    for scale in (1e-320, 1e-200, 1e308):
+        step = mg.compile(lambda x, y: mg.gradients(mg.norm([x, y]), [x, y]), backend="numpy")
+        ((found, other),) = np.array(step.map([0.75 * scale], [1.0 * scale])).reshape(1, 2).tolist()
+        want = [float(g) for g in mg.grad(lambda x, y: mg.norm([x, y]), argnums=(0, 1))(0.75 * scale, 1.0 * scale)]
+        assert [found, other] == pytest.approx(want, rel=1e-15)
+
+
+def test_no_llvm_or_numpy_is_needed_for_the_loops():
+    spec = importlib.util.find_spec("microgradlike.compile.passes")
+    with open(spec.origin, encoding="utf-8") as file:
+        assert "numpy" not in file.read().split('"""', 2)[2]
