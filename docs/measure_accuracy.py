@@ -257,9 +257,13 @@ LIBRARIES = {
     "jax": (jaxs, run_jax),
     "compiled python": (ours, run_compiled("python")),
     "compiled numpy": (ours, run_compiled("numpy")),
-    "compiled llvm": (ours, run_compiled("llvm")),
+    "compiled native": (ours, run_compiled("native")),
 }
-MODULES = {"compiled python": "sys", "compiled numpy": "numpy", "compiled llvm": "llvmlite"}  # what each needs
+MODULES = {
+    "compiled python": "sys",
+    "compiled numpy": "numpy",
+    "compiled native": "microgradlike._native",
+}  # what each needs
 
 
 # ── judging ─────────────────────────────────────────────────────────────────────────────────────

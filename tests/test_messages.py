@@ -111,7 +111,6 @@ def test_an_array_of_complex_numbers_is_not_saved():
         ("matplotlib", lambda: mg.plots.activation(), "plots"),
         ("reportlab", lambda: mg.draw(a).to_pdf(), "pdf"),
         ("hypothesis", lambda: mg.testing.expressions, "testing"),
-        ("llvmlite", lambda: mg.compile(lambda x: x * x, backend="llvm")(1.0), "(llvm|numpy)"),
     ],
 )
 def test_what_is_missing_is_named_with_its_extra(missing, call, extra, monkeypatch):

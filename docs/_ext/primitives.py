@@ -21,7 +21,7 @@ from microgradlike.ops import TABLE, Op
 
 ACCURACY = Path(__file__).resolve().parents[1] / "accuracy.json"
 PEERS = {"microgradlike": "microgradlike", "torch": "PyTorch", "jax": "JAX"}
-BACKENDS = {"compiled python": "Python", "compiled numpy": "NumPy", "compiled llvm": "llvmlite"}
+BACKENDS = {"compiled python": "Python", "compiled numpy": "NumPy", "compiled native": "C"}
 
 
 def groups() -> dict[str, list[Op]]:

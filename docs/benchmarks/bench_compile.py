@@ -23,7 +23,7 @@ from microgradlike import Value, optim
 
 np = optional("numpy")
 torch, jax, casadi = optional("torch"), optional("jax"), optional("casadi")
-OURS = {"microgradlike, llvm": "llvm", "microgradlike, numpy": "numpy", "microgradlike, python": "python"}
+OURS = {"microgradlike, native": "native", "microgradlike, numpy": "numpy", "microgradlike, python": "python"}
 
 if not isinstance(jax, Missing):
     jax.config.update("jax_enable_x64", True)
@@ -46,7 +46,7 @@ def cases(small):
 
 def missing_backend(backend):
     """Why a backend of ours cannot take part, or None."""
-    for module in {"python": (), "numpy": ("numpy",), "llvm": ("numpy", "llvmlite")}[backend]:
+    for module in {"python": (), "numpy": ("numpy",), "native": ("numpy", "microgradlike._native")}[backend]:
         if isinstance(found := optional(module), Missing):
             return found
     return None
@@ -473,9 +473,8 @@ if kind == "JAX jit":
 else:
     import microgradlike as mg
     import numpy
-    if kind.startswith("llvm"): import llvmlite.binding
     w = [mg.Value(v) for v in numbers]
-    step = mg.compile(lambda one: program(w, mg.tanh) * one, backend=kind.split()[0], cache="warm" in kind)
+    step = mg.compile(lambda one: program(w, mg.tanh) * one, backend=kind)
     began = time.perf_counter()
     value, found = step.value_and_grad([1.0])
     found = dict(zip(step.parameters, found))
@@ -488,14 +487,14 @@ LIMIT = 60  # seconds that a peer may take
 def latency(small):
     """From a Python function to its first value and gradient, each in a process of its own."""
     sizes = (200,) if small else (2_000, 20_000, 100_000)
-    kinds = ["llvm, cold", "llvm, warm from disk", "numpy", "JAX jit"]
+    kinds = ["native", "numpy", "JAX jit"]
     for shape, about in (
         ("chain", "each operation needs the one before"),
         ("layer", "√(n/2) tanh of sums of as many products, the widest program there is"),
     ):
         rows, missing, answers = [], {}, {}
         for kind in kinds:
-            needed = jax if kind == "JAX jit" else missing_backend(kind.split(",")[0].split()[0])
+            needed = jax if kind == "JAX jit" else missing_backend(kind)
             if isinstance(needed, Missing):
                 missing[kind] = str(needed)
                 continue
@@ -583,7 +582,7 @@ def overhead(small):
     rows, missing = [], {}
     for name, (f, jf, cf, x0) in objectives(20 if small else 1000).items():
         answers = {}
-        for backend in ("llvm", "numpy"):
+        for backend in ("native", "numpy"):
             reason = missing_backend(backend)
             if reason is not None:
                 missing[f"microgradlike, {backend}"] = str(reason)
@@ -735,7 +734,7 @@ def gpt(small):
     from own_value import Value as Own
 
     peers = {
-        "microgradlike, llvm": replayed("llvm"),
+        "microgradlike, native": replayed("native"),
         "microgradlike, numpy": replayed("numpy"),
         "C by hand, gcc -O3": by_hand(gpt_in_c),
         "NumPy by hand": by_hand(gpt_in_numpy),
@@ -747,7 +746,7 @@ def gpt(small):
 
     def check(_):
         fresh = {
-            "microgradlike, llvm": replayed("llvm"), "microgradlike, numpy": replayed("numpy"),
+            "microgradlike, native": replayed("native"), "microgradlike, numpy": replayed("numpy"),
             "C by hand": by_hand(gpt_in_c), "NumPy by hand": by_hand(gpt_in_numpy), "original": original(Own),
         }  # fmt: skip
         agree({label: [work() for _ in range(steps)] for label, work in fresh.items() if not isinstance(work, Missing)})
@@ -971,7 +970,7 @@ def gpt_in_c(weights, letters):
 def growth(small):
     """Microseconds of a gradient by length of the program and by number of rows."""
     by_length, by_rows = [], []
-    reasons = {b: missing_backend(b) for b in ("llvm", "numpy")}
+    reasons = {b: missing_backend(b) for b in ("native", "numpy")}
     missing = {f"microgradlike, {b}": str(r) for b, r in reasons.items() if r is not None}
     backends = [b for b, r in reasons.items() if r is None]
     lengths = (10, 100) if small else (10, 100, 1_000, 10_000, 100_000, 1_000_000)

@@ -36,7 +36,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 UNITS = {"s": 1.0, "ms": 1e3, "µs": 1e6, "ns": 1e9}
 PACKAGES = (
-    "micrograd", "xad", "torch", "jax", "casadi", "numpy", "scikit-learn", "llvmlite", "graphviz",
+    "micrograd", "xad", "torch", "jax", "casadi", "numpy", "scikit-learn", "graphviz",
 )  # fmt: skip
 
 sys.path.insert(0, str(ROOT)) if importlib.util.find_spec("microgradlike") is None else None

@@ -5,7 +5,7 @@
     python docs/examples/gpt.py --small     # 3 steps, to see that it works
 
 500 eager steps take some 10 s with the compiled engine and 90 s in plain Python; replayed, a step takes less than a
-millisecond once its length is recorded and compiled (NumPy and llvmlite: 20 s in all, most of them for that).
+millisecond once its length is recorded and compiled (with native code: 20 s in all, most of them for that).
 
 The model is a transformer decoder of one layer, 16 wide, with 4 attention heads and 16 positions: 4,192
 parameters for 27 tokens (26 letters, and one for "a name begins or ends here"). As in GPT-2, but smaller in

@@ -140,10 +140,6 @@ class _Library:
     def _sum(self, x: Any) -> Any:
         return x.sum(1)
 
-    def _exact_dot(self, *xs: Any) -> Any:
-        half = len(xs) // 2
-        return sum(self.array(x) * self.array(y) for x, y in zip(xs[:half], xs[half:], strict=True))
-
     def _prod(self, x: Any) -> Any:
         return x.prod(1)
 

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from typing import Any, overload
 
 from ..graph.engine import Value, add_grads, data_of, values
+from ..graph.engine import compiled as native_engine
 from ..graph.program import Program
 from .derivatives import Derivative
 from .inputs import (
@@ -35,8 +36,7 @@ from .recording import BranchError, Recording, guarded, is_recorded, record, rec
 
 __all__ = ["Compiled", "compile"]
 
-BACKENDS = ("auto", "python", "numpy", "llvm")
-_EXTRA = {"numpy": ("numpy", "numpy"), "llvm": ("llvmlite", "llvm")}
+BACKENDS = ("auto", "python", "numpy", "native")
 _MOST_BRANCHES = 64
 _MOST_SHAPES = 256  # of the arguments: the oldest is forgotten, and recorded again if it comes back
 _SMALL = 20_000  # operands × rows up to which generated Python is as good as anything
@@ -51,7 +51,6 @@ def compile(
     inputs: Any = ...,
     backend: str = ...,
     on_branch: str = ...,
-    cache: bool = ...,
     threads: int | None = ...,
 ) -> Compiled: ...
 @overload
@@ -62,7 +61,6 @@ def compile(
     inputs: Any = ...,
     backend: str = ...,
     on_branch: str = ...,
-    cache: bool = ...,
     threads: int | None = ...,
 ) -> Callable[[Callable[..., Any]], Compiled]: ...
 
@@ -74,7 +72,6 @@ def compile(
     inputs: Any = None,
     backend: str = "auto",
     on_branch: str = "rerecord",
-    cache: bool = True,
     threads: int | None = None,
 ) -> Any:
     """Record a computation on Values once, and replay it over whole data sets.
@@ -86,11 +83,11 @@ def compile(
             Other leaf Values that it uses are parameters: their data is read at every call. Or a finished
             graph, a Value; then `inputs` says which leaves vary. Without a function: a decorator.
         inputs: for a finished graph, its inputs in the order of the arguments of a replay.
-        backend: "python", "numpy", "llvm", or "auto": the fastest that is installed and pays.
+        backend: "python", "numpy", "native", or "auto": the fastest that is installed and pays.
         on_branch: what to do where a Python branch on a Value would go another way than it was recorded:
             "rerecord" (each way gets its own program) or "raise".
-        cache: whether native code may be kept on disk for the next process (MICROGRADLIKE_CACHE names the folder).
-        threads: for native code over many rows; None: two, where there are two processors.
+        threads: how many may share the rows in native code; None: as many as there are processors, where they pay.
+            The result does not depend on it.
 
     Returns:
         A `Compiled`.
@@ -98,7 +95,7 @@ def compile(
     Raises:
         TypeError: `function` is neither a function nor a Value.
         ValueError: an option has no such choice.
-        ImportError: the backend is not installed; the message names the extra.
+        ImportError: the backend is not installed; the message says what is missing.
 
     Example:
         >>> import microgradlike as mg
@@ -115,20 +112,23 @@ def compile(
         raise ValueError(f"on_branch must be 'rerecord' or 'raise', not {on_branch!r}")
     if threads is not None and (not isinstance(threads, int) or threads < 1):
         raise ValueError(f"threads must be a whole number of at least 1, or None, not {threads!r}")
-    if backend in _EXTRA:
-        _require(backend)
-    options = {"backend": backend, "on_branch": on_branch, "cache": cache, "threads": threads}
+    _require(backend)
+    options = {"backend": backend, "on_branch": on_branch, "threads": threads}
     if function is None:
         return lambda f: Compiled(f, inputs, options)
     return Compiled(function, inputs, options)
 
 
 def _require(backend: str) -> None:
-    for module, extra in (_EXTRA["numpy"], _EXTRA[backend]):
-        if find_spec(module) is None:
-            raise ImportError(
-                f'backend {backend!r} needs {module}, which is not installed: pip install "microgradlike[{extra}]"'
-            )
+    if backend in ("numpy", "native") and find_spec("numpy") is None:
+        raise ImportError(
+            f'backend {backend!r} needs numpy, which is not installed: pip install "microgradlike[numpy]"'
+        )
+    if backend == "native" and not find_native():
+        raise ImportError(
+            "backend 'native' needs the package's native code, which is not there: the package was installed without a "
+            "C compiler, or MICROGRADLIKE_ENGINE=python turns it off. Install a wheel, or install again with a compiler"
+        )
 
 
 @quick
@@ -560,8 +560,8 @@ class Compiled(Caller):
         work = recording.work * count * (3 if gradient else 1)
         if find_numpy() is None or work <= _SMALL:
             return self._small
-        if find_llvm():
-            return "llvm"
+        if find_native():
+            return "native"
         return self._small if work <= _NARROW * recording.depth else "numpy"
 
     def _runner(self, recording: Recording, backend: str) -> Any:
@@ -590,9 +590,9 @@ def make_runner(recording: Recording, backend: str, options: dict[str, Any]) -> 
         from .numpy_backend import NumpyRunner
 
         return NumpyRunner(trace)
-    from .llvm_backend import LlvmRunner
+    from .native_backend import NativeRunner
 
-    return LlvmRunner(trace, cache=options["cache"], threads=options["threads"])
+    return NativeRunner(trace, options["threads"])
 
 
 def find_numpy() -> Any:
@@ -600,9 +600,9 @@ def find_numpy() -> Any:
     return _found("numpy")
 
 
-def find_llvm() -> Any:
-    """llvmlite's spec, or None."""
-    return _found("llvmlite")
+def find_native() -> bool:
+    """Whether there is native code for array instructions, and it may be used."""
+    return native_engine and _found(f"{__package__.partition('.')[0]}._native") is not None
 
 
 _specs: dict[str, Any] = {}
@@ -689,9 +689,8 @@ class CompiledProgram:
         return roots[0] if self._recording.scalar else build(self._recording.result, iter(roots))
 
     def source(self, backend: str = "python") -> str:
-        """What a backend made of it, as text: "python", "numpy" (its array instructions) or "llvm"."""
+        """What a backend made of it, as text: generated "python", or the array instructions of "numpy" or "native"."""
         if backend not in BACKENDS[1:]:
             raise ValueError(f"backend must be one of {', '.join(map(repr, BACKENDS[1:]))}, not {backend!r}")
-        if backend in _EXTRA:
-            _require(backend)
+        _require(backend)
         return self._step._runner(self._recording, backend).source()  # type: ignore[no-any-return]

@@ -18,20 +18,8 @@ Lowering = dict[str, Callable[..., Any]]
 TOP = Op("top", pullback=lambda m, g, z, *xs: [None for _ in xs], doc="The largest of x; nan if one is nan.")
 WEIGHT = Op("weight", (None, None), doc="exp(x − top), with what the rounded difference loses put back.")
 REST = Op("rest", pullback=lambda m, g, z, *xs: [None for _ in xs], doc="The sum of weights without the first 1.")
-# Second floats, for differences of numbers that are next to each other.
-WEIGHT_TAIL = Op("weight_tail", (None, None, None), doc="exp(x − top) − weight, rounded.")
-SUM_TAIL = Op("sum_tail", pullback=lambda m, g, z, *xs: [None for _ in xs], doc="x₂ + … + xₙ − x₁, rounded once.")
-EXACT_SUM = Op("exact_sum", pullback=lambda m, g, z, *xs: [None for _ in xs], doc="x₁ + … + xₙ, rounded once.")
-SHARE_MINUS = Op("share_minus", (None,) * 7, doc="w·t/(1 + r) − y, from w, r, t with their tails, and y.")
-SETTLED = Op(
-    "settled_logsumexp",
-    pullback=lambda m, g, z, *xs: [None for _ in xs],
-    doc="Of top + ln Σ, ln Σ, top, x …, where Σ = Σ exp(x − top): the first, or logsumexp(x) where that cancels.",
-)
 
 TINY, LEAST = 2.2250738585072014e-308, 5e-324  # the smallest normal float, and the smallest of all
-SHORT = 8  # terms of a sum or dot that keeps the digits of the eager engine's; longer ones are matters of speed
-LN2, LN2_TAIL = 0.6931471805599453, 2.3190468138462996e-17  # ln 2 to 107 bits
 
 
 def _top(m: Any, xs: Any) -> Any:
@@ -55,12 +43,6 @@ def _element(m: Any, k: Any, xs: Any) -> Any:
 def _logsumexp(m: Any, *xs: Any) -> Any:
     top = _top(m, xs)
     return m.where(m.equal(top - top, 0.0), top + m.log1p(_rest(m, xs)), top)
-
-
-def _settled_logsumexp(m: Any, *xs: Any) -> Any:
-    top = _top(m, xs)
-    log_total = m.log1p(_rest(m, xs))
-    return m.where(m.equal(top - top, 0.0), m.step(SETTLED, (top + log_total, log_total, top, *xs)), top)
 
 
 def _log_softmax(m: Any, k: Any, *xs: Any) -> Any:
@@ -89,18 +71,9 @@ def _soft_cross_entropy(m: Any, *xs: Any) -> Any:
 
 
 def _softmax_minus(m: Any, k: Any, *xs: Any) -> Any:
-    """softmaxₖ·Σy − yₖ with second floats: it is near 0 wherever a training ends."""
     half = len(xs) // 2
     logits, targets = xs[:half], xs[half:]
-    top = _top(m, logits)
-    weights = [m.step(WEIGHT, (x, top)) for x in logits]
-    tails = [m.step(WEIGHT_TAIL, (x, top, w)) for x, w in zip(logits, weights, strict=True)]
-    rest = _rest(m, logits)
-    rest_tail = m.step(SUM_TAIL, (rest, -1.0, *weights, *tails))
-    total = m.sum(*targets)
-    total_tail = m.step(SUM_TAIL, (total, *targets))
-    w, tail, y = (_element(m, k, each) for each in (weights, tails, targets))
-    return m.step(SHARE_MINUS, (w, tail, rest, rest_tail, total, total_tail, y))
+    return m.softmax(k, *logits) * m.sum(*targets) - _element(m, k, targets)
 
 
 def _logaddexp(m: Any, x: Any, y: Any) -> Any:
@@ -112,10 +85,6 @@ def _logistic_density(m: Any, x: Any) -> Any:
     """e / (1 + e)², the square as 1 + (2 + e)·e: what is small is rounded while it is small."""
     e = m.exp(-m.abs(x))
     return m.divide(e, 1.0 + (2.0 + e) * e)
-
-
-def _sum(m: Any, *xs: Any) -> Any:
-    return m.step(EXACT_SUM if 2 < len(xs) <= SHORT else TABLE["sum"], xs)
 
 
 def _plain_mean(m: Any, *xs: Any) -> Any:
@@ -238,14 +207,13 @@ LOWERED: Lowering = {
     "pow": _pow,
     "pow_slope": _pow_slope,
     "logistic_density": _logistic_density,
-    "logsumexp": _settled_logsumexp,
+    "logsumexp": _logsumexp,
     "log_softmax": _log_softmax,
     "cross_entropy": _cross_entropy,
     "softmax": _softmax,
     "one_minus_softmax": _one_minus_softmax,
     "soft_cross_entropy": _soft_cross_entropy,
     "softmax_minus": _softmax_minus,
-    "sum": _sum,
     "mean": _mean,
     "norm": _norm,
     "fraction": _fraction,

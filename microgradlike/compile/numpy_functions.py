@@ -179,42 +179,12 @@ def _by_blocks(function: Function) -> Function:
     return call
 
 
-@_by_blocks
-def _weight_tail(out: Any, x: Any, top: Any, w: Any) -> None:
-    """What exp(x − top) has beyond its float; far below the others it does not count."""
-    e, tail = _exp_pair(*_difference(x, top))
-    np.add(e - w, tail, out)
-    np.copyto(out, 0.0, where=~(w > 1e-290) & np.ones(out.shape, bool))
-
-
 def _parts(x: Any) -> tuple[Any, Any]:
     """The sum along axis 1 in two parts: of the digits above a common place, which add up exactly, and of the rest."""
     _, exponent = np.frexp(np.maximum.reduce(np.abs(x), 1))
     place = np.ldexp(6755399441055744.0, exponent - 42)[:, None]  # (x + place) − place is a multiple of 2⁻⁴² of them
     high = (x + place) - place
     return np.add.reduce(high, 1), np.add.reduce(x - high, 1)
-
-
-def _sum_tail(out: Any, x: Any) -> None:
-    high, low = _parts(x[:, 1:])
-    np.add(high - x[:, 0], low, out)
-    np.copyto(out, 0.0, where=~np.isfinite(out))
-
-
-def _exact_sum(out: Any, x: Any) -> None:
-    """The plain sum where it is not small beside its terms; else with its tail, and last by floats.py."""
-    np.add.reduce(x, 1, None, out)
-    size = np.add.reduce(np.abs(x), 1)
-    doubtful = ~((np.abs(out) >= 0.5 * size) & (size < 1e290))
-    if doubtful.any():
-        chosen = np.moveaxis(np.broadcast_to(x, (*x.shape[:2], *out.shape[1:])), 1, -1)[doubtful]
-        total = out[doubtful]
-        tail = np.empty(total.shape)
-        _sum_tail(tail, np.concatenate([total[:, None], chosen], 1))
-        total += tail
-        few = ~((np.abs(total) >= 2.0**-36 * size[doubtful]) & (size[doubtful] < 1e290))
-        total[few] = [floats.sum(*row) for row in chosen[few].tolist()]
-        out[doubtful] = total
 
 
 @_by_blocks
@@ -228,27 +198,6 @@ def _share_minus(out: Any, w: Any, w2: Any, rest: Any, rest2: Any, t: Any, t2: A
     np.divide(s + np.where(np.equal(lost, lost), lost, 0.0), 1.0 + rest, out)
 
 
-def _exact_dot(out: Any, *xs: Any) -> None:
-    """The plain sum of products where it is not small beside them; else with pairs, and last by floats.py."""
-    half = len(xs) // 2
-    products = [x * y for x, y in zip(xs[:half], xs[half:], strict=True)]
-    size = np.add.reduce([np.abs(np.broadcast_to(p, out.shape)) for p in products], 0)
-    np.add.reduce([np.broadcast_to(p, out.shape) for p in products], 0, None, out)
-    far = ~((size > 1e-270) & (size < 1e290) | (size == 0.0))
-    doubtful = ~(np.abs(out) >= 0.5 * size) | far
-    if doubtful.any():
-        chosen = [np.broadcast_to(x, out.shape)[doubtful] for x in xs]
-        s, e = _product(chosen[0], chosen[half])
-        for x, y in zip(chosen[1:half], chosen[half + 1 :], strict=True):
-            p, f = _product(x, y)
-            s, g = _sum_of_two(s, p)
-            e = e + (f + g)
-        s = s + e
-        few = ~(np.abs(s) >= 2.0**-40 * size[doubtful]) | far[doubtful]
-        s[few] = [floats.dot(*row) for row in zip(*[x[few].tolist() for x in chosen], strict=True)]
-        out[doubtful] = s
-
-
 def _near_zero(top: Any, log_total: Any, terms: Any) -> Any:
     """top + ln Σ exp(x − top), which cancel: a Newton step from log_total, with pairs. One for each row."""
     w, w2 = _exp_pair(*_difference(terms, top[:, None]))
@@ -258,19 +207,6 @@ def _near_zero(top: Any, log_total: Any, terms: Any) -> Any:
     p, e = _product(s, v)
     r, lost = _sum_of_two(top, log_total)
     return r + (lost + ((p - 1.0) + (e + (s * v2 + s2 * v))))
-
-
-def _settled_logsumexp(out: Any, x: Any) -> None:
-    """The first operand; where it is small beside the second, of the others: with pairs, and last by floats.py."""
-    out[...] = x[:, 0]
-    doubtful = np.abs(out) < 0.5 * x[:, 1]
-    if doubtful.any():
-        chosen = np.moveaxis(np.broadcast_to(x, (*x.shape[:2], *out.shape[1:])), 1, -1)[doubtful]
-        log_total, top, terms = chosen[:, 1], chosen[:, 2], chosen[:, 3:]
-        found = _near_zero(top, log_total, terms)
-        few = np.abs(found) < 2.0**-22 * log_total
-        found[few] = [floats.logsumexp(*row) for row in terms[few].tolist()]
-        out[doubtful] = found
 
 
 def _rest(out: Any, w: Any) -> None:
@@ -329,8 +265,6 @@ ELEMENTWISE: dict[str, Function] = {
     "over_square": _over_square,
     **{f"where {name}": _where_test(getattr(np, name)) for name in _COMPARISONS},
     "sum": _sum, "top": _top, "weight": _weight, "rest": _rest, "prod": _prod, "norm": _norm,
-    "weight_tail": _weight_tail, "sum_tail": _sum_tail, "share_minus": _share_minus,
-    "settled_logsumexp": _settled_logsumexp, "exact_dot": _exact_dot, "exact_sum": _exact_sum,
     "erf": _python("erf"), "erfc": _python("erfc"),
 }  # fmt: skip
 

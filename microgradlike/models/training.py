@@ -15,12 +15,13 @@ from operator import mul
 from typing import Any
 
 from ..arguments.rows import as_lists, take
+from ..compile.compiled import find_native
 from ..graph.engine import Value, add_grads, assign, data_of, grads_of, no_grad, set_grads
 from ..optim import Optimizer, clip_grad_norm
 from .lbfgs import minimize
 from .progress import Progress
 
-BACKENDS = ("auto", "eager", "python", "numpy", "llvm")
+BACKENDS = ("auto", "eager", "python", "numpy", "native")
 
 
 class Examples:
@@ -52,8 +53,8 @@ class Examples:
 
 
 # A training knows how often it will call what it compiles, so it can choose better than compile's "auto", which sees
-# one call. Products of a weight and an input, from which arrays and native code pay for their start (measured):
-_ARRAYS_PAY, _NATIVE_PAYS = 150, 30_000_000
+# one call. Products of a weight and an input, from which arrays pay for their start (measured):
+_ARRAYS_PAY = 150
 
 
 def _chosen(plan: Plan, rows: int, weights: int) -> str:
@@ -63,7 +64,7 @@ def _chosen(plan: Plan, rows: int, weights: int) -> str:
     per_step = weights * (rows if plan.batch_size is None else min(plan.batch_size, rows))
     if per_step < _ARRAYS_PAY or not find_spec("numpy"):
         return "python"
-    return "llvm" if plan.epochs * rows * weights >= _NATIVE_PAYS and find_spec("llvmlite") else "numpy"
+    return "native" if find_native() else "numpy"
 
 
 def _compiled(function: Callable[..., Any], example: tuple[Any, Any], backend: str) -> Any:
