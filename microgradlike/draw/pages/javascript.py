@@ -12,8 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ...floats import careful
 from ...graph.program import Program, Slot, Tape
 from ...graph.source import RELATIONS, Source, Text, bare
+from ...native.c_text import Name, Statements
 from ...ops import TABLE, Op
 
 __all__ = ["JavaScript", "Script", "Truth", "forward", "identifiers", "scoped"]
@@ -22,6 +24,8 @@ MATH = frozenset(
     "abs sign exp expm1 log log1p log2 log10 sin cos tan asin acos atan atan2 hypot sinh cosh tanh asinh acosh atanh "
     "sqrt cbrt floor ceil trunc".split()
 )
+# Rows that are accurate enough as a formula that one can read.
+PLAIN = frozenset("sigmoid logistic_density tanh sech2 softplus log_sigmoid exp log divide reciprocal sqrt".split())
 _WORD = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -112,6 +116,8 @@ class JavaScript(Source):
         return Script(f"upTo({n}, (k) => {bare(literal(factor(Script('k'))))})")
 
     def function(self, name: str) -> Callable[..., Script]:
+        if name in careful.ROWS and name not in PLAIN:
+            return lambda *xs: self.carefully(name, xs)
         if name in MATH or name in library():
             return lambda *xs: self.call(name, xs)
         row = TABLE[name]
@@ -136,6 +142,17 @@ class JavaScript(Source):
         elif name in MATH:
             self.math[name] = None
 
+    def carefully(self, name: str, xs: Sequence[Any]) -> Script:
+        """A call of a row whose plain formula would lose digits: its careful one, run on statements."""
+        if name not in self.functions:
+            self.functions[name] = ""
+            body = Steps(self)
+            names = [f"x{i}" for i in range(len(xs))]
+            result = body.text(careful.ROWS[name](body, *[Name(body, x) for x in names]))
+            lines = needed(body.lines, result)
+            self.functions[name] = f"const {name} = ({', '.join(names)}) => {{\n{lines}\n  return {result};\n}};"
+        return Script(f"{name}({', '.join(bare(literal(x)) for x in xs)})")
+
     def generated(self, row: Op, xs: Sequence[Any]) -> Script:
         """A call of this row's own function, written from its formula; a constant index is part of its name."""
         lead = [p for p in row.parameters if not p.startswith("*")] if row.arity is None else []
@@ -159,6 +176,69 @@ class JavaScript(Source):
         """All functions that are called, none before those it needs when it is made."""
         head = [f"const {{ {', '.join(self.math)} }} = Math;"] if self.math else []
         return "\n".join([*head, *self.functions.values()])
+
+
+class Steps(Statements):
+    """The words of the careful formulas as statements of a JavaScript function."""
+
+    def __init__(self, m: JavaScript) -> None:
+        super().__init__()
+        self.m = m
+
+    def text(self, x: Any) -> str:
+        return x.text if isinstance(x, Name) else literal(x)
+
+    def new(self, text: str) -> Name:
+        name = self._known.get(text)
+        if name is None:
+            name = self._known[text] = Name(self, self._fresh())
+            self.lines.append(f"const {name.text} = {text};")
+        return name
+
+    def _called(self, function: str, *xs: Any) -> Name:
+        self.m.need(function)
+        return self.new(f"{function}({', '.join(map(self.text, xs))})")
+
+    def abs(self, x: Any) -> Name:
+        return self._called("abs", x)
+
+    def copysign(self, x: Any, y: Any) -> Name:
+        return self._called("copysign", x, y)
+
+    def pow(self, x: Any, y: Any) -> Name:
+        return self._called("pow", x, y)
+
+    def fmod(self, x: Any, y: Any) -> Name:
+        return self.new(f"{self.text(x)} % {self.text(y)}")
+
+    def scale(self, x: Any, k: Any) -> Name:
+        return self._called("scale", x, k)
+
+    def two_product(self, a: Any, b: Any) -> tuple[Name, Name]:
+        return self.new(f"{self.text(a)} * {self.text(b)}"), self._called("lost", a, b)
+
+    def split(self, x: Any) -> tuple[Name, Name]:
+        k = self._called("exponent", x)
+        return self._called("scale", x, -k), k
+
+    def rarely(self, test: Any, x: Any, better: Callable[[], Any]) -> Name:
+        name, known, lines = self._fresh(), dict(self._known), self.lines
+        self.lines = []
+        found = self.text(better())
+        inner, self.lines, self._known = self.lines, lines, known
+        self.lines += [f"let {name} = {self.text(x)};", f"if ({test.text}) {{", *inner, f"{name} = {found};", "}"]
+        return Name(self, name)
+
+
+def needed(lines: Sequence[str], result: str) -> str:
+    """The statements whose name something reads."""
+    read, kept = set(re.findall(r"\bt\d+\b", result)), []
+    for line in reversed(lines):
+        declared = re.match(r"const (t\d+) = ", line)
+        if declared is None or declared[1] in read:
+            read.update(re.findall(r"\bt\d+\b", line))
+            kept.append("  " + line)
+    return "\n".join(reversed(kept))
 
 
 def shared(program: Program, m: JavaScript, names: Sequence[str]) -> tuple[list[str], str]:

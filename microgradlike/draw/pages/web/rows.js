@@ -20,10 +20,28 @@ const remainder = (x, y) => { // with the sign of y
   return r === 0 ? (y < 0 ? -0 : 0) : (r < 0) !== (y < 0) ? r + y : r;
 };
 
-const product = (x, y) => { // x·y and what its rounding loses: Dekker 1971
+const lost = (x, y) => { // what the rounding of x·y loses: Dekker 1971
   const split = (a) => { const t = 134217729 * a, h = t - (t - a); return [h, a - h]; };
-  const p = x * y, [a, b] = split(x), [c, d] = split(y), e = b * d - (p - a * c - b * c - a * d);
-  return [p, Number.isFinite(e) ? e : 0];
+  const [a, b] = split(x), [c, d] = split(y);
+  return b * d - (x * y - a * c - b * c - a * d);
+};
+
+const exact = (x, y) => { // x·y as two numbers
+  const e = lost(x, y);
+  return [x * y, Number.isFinite(e) ? e : 0];
+};
+
+const copysign = (x, y) => (y < 0 || Object.is(y, -0) ? -abs(x) : abs(x));
+
+const scale = (x, k) => // x·2ᵏ, rounded once
+  k > 1000 ? x * 2 ** 1000 * 2 ** (k - 1000) : k < -1000 ? x * 2 ** -1000 * 2 ** (k + 1000) : x * 2 ** k;
+
+const exponent = (x) => { // k for which x·2⁻ᵏ is in [√½, √2)
+  if (!(x > 0 && x < Infinity)) return 0;
+  let k = Math.round(log2(x));
+  while (scale(x, -k) >= 1.4142135623730951) k++;
+  while (scale(x, -k) < 0.7071067811865476) k--;
+  return k;
 };
 
 const sum = (...xs) => { // rounded once: Shewchuk 1997
@@ -60,7 +78,7 @@ const dot = (...xs) => { // exact products, added up and rounded once
   let plain = 0;
   for (let i = 0; i < n; i++) {
     plain += xs[i] * xs[n + i];
-    parts.push(...product(xs[i], xs[n + i]));
+    parts.push(...exact(xs[i], xs[n + i]));
   }
   return Number.isFinite(plain) ? sum(...parts) : plain;
 };
@@ -80,30 +98,6 @@ const norm = (...xs) => { // scaled by a power of two where a square would leave
 };
 
 const take = (k, ...xs) => xs[k];
-
-const minus_square = (x) => { // exp(−x²), x² in two parts
-  if (!(x * x < 760)) return x === x ? 0 : x;
-  const [p, e] = product(x, x);
-  return exp(-p) * (1 - e);
-};
-
-const erf_slope = (x) => 1.1283791670955126 * minus_square(x);
-
-const erf = (x) => { // a series of positive terms; beyond 1, from erfc
-  if (x > 1) return 1 - erfc(x);
-  if (x < -1) return erfc(-x) - 1;
-  let term = 1, series = 1;
-  for (let k = 1; term > 1e-18 * series; k++) series += term *= 2 * x * x / (2 * k + 1);
-  return x === 0 ? x : 1.1283791670955126 * x * minus_square(x) * series;
-};
-
-const erfc = (x) => { // midpoint rule for (2/π)·x·exp(−x²)·∫ exp(−t²)/(x² + t²) dt, and its pole
-  if (x < 0.5) return 1 - erf(x);
-  if (!(x < 28)) return x === x ? 0 : x;
-  let series = 0;
-  for (let t = 0.25; t < 6.5; t += 0.5) series += exp(-t * t) / (x * x + t * t);
-  return series * x * minus_square(x) / Math.PI + (x < 6 ? 2 / (1 + exp(4 * Math.PI * x)) : 0);
-};
 
 const weights = (xs) => { // eˣ beside the largest, which has weight 1; null where there is none that is finite
   const top = Math.max(...xs);
@@ -148,7 +142,7 @@ const soft_cross_entropy = (...xs) => {
 const softmax_minus = (k, ...xs) => { // softmaxₖ·Σy − yₖ as Σ (wₖ·yⱼ − wⱼ·yₖ) / Σw: exact products
   const n = xs.length / 2, found = weights(xs.slice(0, n)), ys = xs.slice(n);
   if (found === null) return NaN;
-  const parts = ys.flatMap((y, j) => [...product(found.w[k], y), ...product(-found.w[j], ys[k])]);
+  const parts = ys.flatMap((y, j) => [...exact(found.w[k], y), ...exact(-found.w[j], ys[k])]);
   return sum(...parts) / (1 + found.rest);
 };
 
