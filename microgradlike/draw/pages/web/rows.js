@@ -109,9 +109,22 @@ const weights = (xs) => { // eˣ beside the largest, which has weight 1; null wh
   return { top, at, w, rest: sum(...w.filter((_, i) => i !== at)) };
 };
 
+const powers = (xs, bits) => xs.map((x) => { // eˣ·2^bits as an integer, for x < 0: as many digits as it takes
+  let e = x === 0 ? 0 : exponent(abs(x)) - 53;
+  const scaled = e + bits - 8, whole = BigInt(scale(x, -e)), r = scaled > 0 ? whole << BigInt(scaled) : whole >> BigInt(-scaled);
+  let term = 1n << BigInt(bits), total = term;
+  for (let n = 1n; term !== 0n && term !== -1n; n++) total += term = ((term * r) >> BigInt(bits)) / n;
+  for (let i = 0; i < 8; i++) total = (total * total) >> BigInt(bits);
+  return total;
+});
+
 const logsumexp = (...xs) => {
   const found = weights(xs);
-  return found === null ? Math.max(...xs) : sum(found.top, log1p(found.rest));
+  if (found === null) return Math.max(...xs);
+  const tail = log1p(found.rest), s = sum(found.top, tail);
+  if (!(found.top < 0 && abs(s) < 2 * tail)) return s;
+  const bits = 256 - exponent(-found.top), total = powers(xs.filter((x) => x > -800), bits).reduce((a, b) => a + b, -1n << BigInt(bits));
+  return log1p(scale(Number(total >> BigInt(bits - 256)), -256)); // where top and tail cancel
 };
 
 const softmax = (k, ...xs) => {
