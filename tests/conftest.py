@@ -49,3 +49,16 @@ def visit(browser, tmp_path):
         context.close()
     assert troubles == []
     assert all(url.startswith(("file:", "data:")) for url in requests), requests
+
+
+@pytest.fixture(scope="module")
+def firefox():
+    """A second browser, of another make."""
+    from firefox import FIREFOX, Firefox
+
+    pytest.importorskip("tornado", reason="Firefox is spoken to over tornado's WebSocket")
+    if FIREFOX is None:
+        pytest.skip("there is no Firefox on this machine to show the page")
+    browser = Firefox()
+    yield browser
+    browser.close()

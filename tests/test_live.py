@@ -105,6 +105,27 @@ def rebuilt(root, leaves):
     return made[id(root)]
 
 
+@pytest.mark.parametrize("name", ["network", "neurons", "random 1", "random 4"])
+def test_every_number_is_that_of_draw_in_firefox(firefox, tmp_path, name):
+    make, detail = GRAPHS[name]
+    root, chance = make(), random.Random(name)
+    page = live(root, detail=detail).save(tmp_path / "page.html")
+    firefox.visit(page.as_uri())
+    assert numbers_of(firefox.ask(f"({READ})()")) == numbers_of(texts(root, detail))
+    leaves = [v for v in topological_order(root) if v.is_leaf]
+    for v, called in zip(leaves, firefox.ask(f"({LEAVES})()"), strict=True):
+        v.data = round(v.data + chance.gauss(0, 1), 3)
+        box = json.dumps(f".leaf[aria-label^={json.dumps(called + ',')}]")
+        firefox.ask(
+            f"""(() => {{ const box = document.querySelector({box}), exact = document.getElementById('exact');
+            box.dispatchEvent(new Event('focus')); exact.value = '{v.data!r}';
+            exact.dispatchEvent(new Event('change')); return 1; }})()"""
+        )
+    again = rebuilt(root, leaves)
+    assert numbers_of(firefox.ask(f"({READ})()")) == numbers_of(texts(again, detail))
+    assert firefox.console == []
+
+
 def test_numbers_are_written_as_python_writes_them(visit):
     from microgradlike.draw.picture.text import number, ranged, total
 

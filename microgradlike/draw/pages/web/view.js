@@ -11,7 +11,10 @@ const rescale = (k) => {
   svg.style.width = `${w * k}px`;
   svg.style.height = `${h * k}px`;
 };
-const fitting = (least) => clamp((view.clientWidth - 2) / size()[0], least, 1.25);
+const fitting = (least) => { // all of the picture, if it can be read then; else it is to be scrolled
+  const all = (view.clientWidth - 2) / size()[0];
+  return all > 0.85 * least ? Math.min(all, 1.25) : least;
+};
 const zoom = (factor) => {
   const [x, y, k] = [view.scrollLeft + view.clientWidth / 2, view.scrollTop + view.clientHeight / 2, scale];
   rescale(chosenScale = clamp(scale * factor, 0.05, 6));
