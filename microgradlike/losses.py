@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from .arguments.habits import no_such_name
 from .graph.engine import Value, number, stood_for, values
+from .graph.observed import require
 
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "categorical_cross_entropy", "cross_entropy",
@@ -141,8 +143,8 @@ def hinge(score: Any, y: Any) -> Any:
     >>> hinge(0.25, 1), hinge(0.25, -1), hinge(3.0, 1)
     (0.75, 1.25, 0.0)
     """
-    if not isinstance(y, Value) and _scalar("y", y) == 0.0:
-        raise ValueError("y must be −1 or +1, not 0: labels 0 and 1 become −1 and +1 by 2·y − 1")
+    y = _scalar("y", y)
+    require(_is_zero, _no_sign, y)
     return values.hinge(score, y)
 
 
@@ -204,11 +206,26 @@ def _same_length(name: str, xs: list[Any], other: str, ys: list[Any]) -> None:
 
 
 def _probability(name: str, y: Any) -> Any:
-    """A target that is a probability. That of a Value is not looked at: it may be a variable of a recording."""
+    """A target that is a probability. That of a Value is not looked at, unless it is an argument that is recorded."""
     y = _scalar(name, y)
-    if not isinstance(y, Value) and (y < 0.0 or y > 1.0):
-        raise ValueError(f"{name} must be 0, 1 or a probability between them, not {y!r}: map the labels to 0 and 1")
+    require(_is_no_probability, _no_probability, y)
     return y
+
+
+def _is_no_probability(y: Any) -> Any:
+    return (y < 0.0) | (y > 1.0)
+
+
+def _no_probability(y: float) -> ValueError:
+    return ValueError(f"y must be 0, 1 or a probability between them, not {y!r}: map the labels to 0 and 1")
+
+
+def _is_zero(y: Any) -> Any:
+    return y == 0.0
+
+
+def _no_sign(_y: float) -> ValueError:
+    return ValueError("y must be −1 or +1, not 0: labels 0 and 1 become −1 and +1 by 2·y − 1")
 
 
 def _is_distribution(target: Any) -> bool:
@@ -220,21 +237,39 @@ def _is_distribution(target: Any) -> bool:
 def _distribution(name: str, xs: list[Any], target: Any) -> list[Any]:
     q = _sequence("target", target)
     _same_length(name, xs, "target", q)
-    plain = [w for w in q if not isinstance(w, Value)]
-    for i, w in enumerate(q):
-        if not isinstance(w, Value) and w < 0.0:
-            raise ValueError(f"target[{i}] must be a probability, not {w!r}")
-    if len(plain) == len(q) and abs(math.fsum(plain) - 1.0) > 1e-6:
-        raise ValueError(f"target must add up to 1, not {math.fsum(plain)!r}: divide it by its sum")
+    require(_is_no_distribution, _no_distribution, *q)
     return q
+
+
+def _is_no_distribution(*q: Any) -> Any:
+    wrong = abs(sum(q) - 1.0) > 1e-6
+    for w in q:
+        wrong = wrong | (w < 0.0)
+    return wrong
+
+
+def _no_distribution(*q: float) -> ValueError:
+    for i, w in enumerate(q):
+        if w < 0.0:
+            return ValueError(f"target[{i}] must be a probability, not {w!r}")
+    return ValueError(f"target must add up to 1, not {math.fsum(q)!r}: divide it by its sum")
 
 
 def _class_index(target: Any, classes: int) -> Any:
     k = _scalar("target", target)
-    if isinstance(k, Value):
-        return k
-    if k - k != 0.0 or k != math.floor(k):
-        raise TypeError(f"target must be the index of a class or a distribution, not {target!r}")
-    if not 0 <= k < classes:
-        raise IndexError(f"target {target!r} is no class: there are {classes}, numbered from 0 to {classes - 1}")
+    require(*_class_among(classes), k, always=True)
     return k
+
+
+@lru_cache(maxsize=1000)  # one check for one number of classes, however many losses ask for it
+def _class_among(classes: int) -> tuple[Any, Any]:
+    def wrong(k: Any) -> Any:
+        return (k % 1.0 != 0.0) | (k < 0.0) | (k >= classes)
+
+    def error(k: float) -> Exception:
+        if k % 1.0 != 0.0:
+            return TypeError(f"target must be the index of a class or a distribution, not {k!r}")
+        return IndexError(f"target {k:g} is no class: there are {classes}, numbered from 0 to {classes - 1}")
+
+    wrong.limit = classes  # type: ignore[attr-defined]  # for who checks an index in C
+    return wrong, error

@@ -65,7 +65,7 @@ if not cython.compiled:  # the rows of the table in C, where there is C (value.p
 # The rows whose arithmetic is written out below, because programs are mostly made of them.
 # tests/test_value.py holds every one of these lines equal to the table.
 ADD, SUBTRACT, MULTIPLY, DIVIDE, POW = (TABLE[_].number for _ in ("add", "subtract", "multiply", "divide", "pow"))
-NEGATIVE, RELU = TABLE["negative"].number, TABLE["relu"].number
+NEGATIVE, RELU, POSITIVE = (TABLE[_].number for _ in ("negative", "relu", "positive"))
 
 _epoch = 0  # how many times any leaf's data was assigned: tells whether a graph is stale
 _stamp = 0  # the number of the last sort, which marks the nodes that it has placed
@@ -113,7 +113,8 @@ class Value:
         >>> a.grad, b.grad
         (4.0, 5.0)
 
-    Equality and hash are by identity; `<`, `<=`, `>`, `>=` and `if` look at the data.
+    `<`, `<=`, `>`, `>=`, `if`, and `==` with a number, look at the data. Two Values are equal only if they are the
+    same node, and their hash is by identity.
     """
 
     __slots__ = ("_a", "_b", "_code", "_cot", "_data", "_epoch", "_grad", "_mark")
@@ -130,16 +131,23 @@ class Value:
     kind = "input"  # what a leaf is in a picture; nn.Parameter says "parameter"
 
     def __init__(self, data: Any, label: Any = None) -> None:
-        self._data = _checked(data)
         self._grad = 0.0
-        self._code = 0
-        self._a = None
         self._b = None
-        self._epoch = 0
         self._mark = 0
+        if isinstance(data, Value) and is_observed():  # of a number, which is a Value only because it is recorded
+            v: Value = data
+            self._data = v._data
+            self._code = POSITIVE
+            self._a = v
+            self._epoch = _epoch
+        else:
+            self._data = _checked(data)
+            self._code = 0
+            self._a = None
+            self._epoch = 0
         if label is not None:
             self.label = label
-        if _observer is not None:
+        if _observer is not None and self._a is None:
             _observer.created(self)
 
     # ── what it holds ───────────────────────────────────────────────────────────────────────────
@@ -175,6 +183,8 @@ class Value:
     @property
     def grad(self) -> float:
         """d(root)/d(self), from backward(): a leaf adds up all sweeps, a computed node holds the last one's."""
+        if _observer is not None:
+            _observer.grad_read(self)
         return self._grad
 
     @grad.setter
@@ -241,6 +251,8 @@ class Value:
         if not isinstance(self, Value):
             raise _no_value("backward", self)
         first = _checked(gradient, "gradient")
+        if _observer is not None:
+            _observer.grad_read(self)
         with _lock:
             order = _sweep([self], [first])
             _commit(order)
@@ -384,8 +396,12 @@ class Value:
 
     def __round__(self, ndigits: Any = None) -> Any:
         digits = 0 if ndigits is None else _index(ndigits)
-        if digits == 0 or (digits > 0 and abs(self._data) >= 4503599627370496.0):  # from 2⁵² on, all are integers
+        if digits == 0:
             return values.round(self)
+        if digits > 0:  # from 2⁵² on, all are integers
+            size = abs(self._data) if _observer is None else values.abs(self)
+            if size >= 4503599627370496.0:
+                return values.round(self)
         scale = 10.0 ** min(abs(digits), 308)
         return values.round(self * scale) / scale if digits > 0 else values.round(self / scale) * scale
 
@@ -453,7 +469,7 @@ class Value:
         methods = [name for name, row in TABLE.items() if row.public and row.arity is not None]
         return sorted({*object.__dir__(self), *methods})
 
-    # ── comparison looks at the data; equality and hash are identity ────────────────────────────
+    # ── comparison looks at the data; two Values are equal only if they are the same node, as their hash says ──
     def __lt__(self, other: Any) -> bool:
         other = _operand(other)
         return other if other is NotImplemented else _outcome(self, other, "<", self._data < _float(other))
@@ -470,10 +486,24 @@ class Value:
         other = _operand(other)
         return other if other is NotImplemented else _outcome(self, other, ">=", self._data >= _float(other))
 
+    def __eq__(self, other: object) -> Any:
+        if isinstance(other, Value):
+            if self is not other and _observer is not None:
+                _observer.compared(self, other)
+            return self is other
+        x = _operand(other)
+        return x if x is NotImplemented else _outcome(self, x, "==", self._data == _float(x))
+
+    def __ne__(self, other: object) -> Any:
+        equal = self.__eq__(other)
+        return equal if equal is NotImplemented else not equal
+
     def __bool__(self) -> bool:
         return _outcome(self, 0.0, "!=", self._data != 0.0)
 
     def __hash__(self) -> int:
+        if _observer is not None:
+            return _observer.hashed(self, self._data)  # type: ignore[no-any-return]
         return object.__hash__(self)
 
     # ── nothing drops the graph silently ────────────────────────────────────────────────────────
@@ -486,6 +516,11 @@ class Value:
     def __int__(self) -> int:
         raise TypeError("int() of a Value would lose the graph: write int(v.data), or mg.trunc(v) to record")
 
+    def __index__(self) -> int:
+        raise TypeError(
+            "a Value is no index and no count: mg.take(items, v) selects by it and records; int(v.data) is its number"
+        )
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         from .graph.arrays import ufunc_on_values
 
@@ -495,10 +530,13 @@ class Value:
     def __repr__(self) -> str:
         label = "" if self.label is None else f", label={self.label!r}"
         op = "" if self._a is None else f", op={ROWS[self._code].name}"
-        return f"{type(self).__name__}(data={self._data!r}, grad={self._grad!r}{label}{op})"
+        number = self._data if _observer is None else _observer.shown(self, self._data)
+        return f"{type(self).__name__}(data={number!r}, grad={self._grad!r}{label}{op})"
 
     def __format__(self, spec: str) -> str:
-        return format(self._data, spec) if spec else repr(self)
+        if not spec:
+            return repr(self)
+        return format(self._data if _observer is None else _observer.shown(self, self._data), spec)
 
     # ── copying: flat, so that depth does not matter (copying.py) ───────────────────────────────
     def __copy__(self) -> Any:
@@ -524,8 +562,6 @@ _copying_module: Any = None
 
 if COMPILED:
     free_without_recursion(Value)  # type: ignore[name-defined]  # noqa: F821  (value.pxd defines it)
-else:
-    Value.__hash__ = object.__hash__  # type: ignore[method-assign]  # the same thing, without a call in between
 
 
 # ── making nodes ────────────────────────────────────────────────────────────────────────────────
@@ -1436,6 +1472,11 @@ def is_observed() -> bool:
     return _observer is not None and _observer.thread == threading.get_ident()
 
 
+def observer() -> Any:
+    """Who listens to this thread while it records a program, or None."""
+    return _observer if _observer is not None and _observer.thread == threading.get_ident() else None
+
+
 def recording_again() -> Any:
     """Within it this thread records, also within no_grad(): what a transform does for its own function."""
     return _special_mode(recording=True)
@@ -1452,9 +1493,11 @@ def inspecting(inspector: Any) -> Any:
 def recording(observer: Any) -> Iterator[None]:
     """Within it, `observer` hears of all that a recorded graph cannot show.
 
-    `observer.thread` is the thread that records; `observer.branched(left, relation, right, outcome)`: Python branched
-    on a Value's data; `observer.data_read(v)`; `observer.assigned(v)`: the data of a leaf; `observer.created(v)`: a
-    new leaf. One at a time, which is the caller's business; one that an interrupt left behind gives way.
+    `observer.thread` is the thread that records; `branched(left, relation, right, outcome)`: Python branched on a
+    Value's data; `compared(v, w)`: two nodes by ==; `data_read(v)`; `grad_read(v)`, also by a sweep; `assigned(v)`:
+    the data of a leaf; `created(v)`: a new leaf; `shown(v, number)` answers the number to write as text,
+    `hashed(v, number)` the hash. One at a time, which is the caller's business; one that an interrupt left behind
+    gives way.
     """
     global _observer
     try:

@@ -32,7 +32,7 @@ def exported(step: Any, library: str) -> Callable[..., Any]:
     """`f(theta, *arguments)`, the result for one example in arrays of this library."""
     m = _namespace(library)
     recording = step.recording
-    if recording.guards:
+    if recording.outcomes:
         raise TypeError(
             f"{step.__name__} branches in Python on a Value, which an exported function cannot repeat: write mg.where"
         )

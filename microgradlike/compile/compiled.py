@@ -11,11 +11,13 @@ import types
 import weakref
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
+from itertools import count
 from typing import Any, overload
 
 from ..graph.engine import Value, add_grads, data_of, values
 from ..graph.engine import compiled as native_engine
 from ..graph.program import Program
+from .conditions import fitting, verify
 from .derivatives import Derivative
 from .inputs import (
     HoldsValueError,
@@ -32,7 +34,7 @@ from .inputs import (
 )
 from .interpreted import Caller, calls, program, quick, quick_call
 from .python_backend import PythonRunner
-from .recording import BranchError, Recording, guarded, is_recorded, record, recorded_graph
+from .recording import BranchError, Recording, is_recorded, record, recorded_graph
 
 __all__ = ["Compiled", "compile"]
 
@@ -272,14 +274,17 @@ class Compiled(Caller):
         except HoldsValueError:
             return self._itself(arguments, named)
         recording = self._recording(signature, numbers)
-        self._check_indices(recording, [[numbers]])
-        runner = self._runner(recording, self._small)
-        results = runner.values(data_of(recording.parameters), [numbers])[0]
+        results = self._small_results(recording, numbers)
         made = None if recording.result is None else lambda found: build(recording.result, iter(found))
         answer = results[0] if made is None else made(results)
         if self._small != "interpreter" or named:
             return answer
-        return self._taken(answer, quick_call(runner, recording, arguments, calls.VALUE, (), made, self._patience()))
+        return self._taken(
+            answer,
+            quick_call(
+                self._runner(recording, self._small), recording, arguments, calls.VALUE, (), made, self._patience()
+            ),
+        )
 
     def _taken(self, answer: Any, call: Any) -> Any:
         if call is not None:
@@ -476,81 +481,56 @@ class Compiled(Caller):
         """The recording for one example: of its shape, and with the outcomes its numbers have."""
         with self._lock:
             for recording in self._recordings.get(signature, ()):
-                if not recording.guards or self._holds(recording, numbers):
+                tested = self._small_results(recording.tests, numbers) if recording.tests is not None else ()
+                if list(tested[: len(recording.outcomes)]) == recording.outcomes:
+                    if recording.checks:
+                        verify(recording.checks, Rows(1, [], [[numbers]]), [tested])
                     self._last = recording
                     return recording
             return self._new(signature, numbers)
 
-    def _holds(self, recording: Recording, numbers: list[float]) -> bool:
-        runner = self._runner(recording, self._small)
-        outcomes = runner.values(data_of(recording.parameters), [numbers])[0][recording.results :]
-        return [bool(o) for o in outcomes] == [outcome for _, outcome in recording.guards]
-
     def _split(self, rows: Rows) -> list[tuple[Recording, list[int] | None, Rows]]:
         """The rows by the recording that fits them: [(recording, which rows or None for all, those rows)]."""
         signature = tuple(rows.signature)
-        with self._lock:
-            known = self._recordings.get(signature)
-            if not known:
-                known = [self._new(signature, rows.row(0))]
-            if len(known) == 1 and not known[0].guards:
-                self._last = known[0]
-                self._check_indices(known[0], rows.blocks)
-                return [(known[0], None, rows)]
-            return self._split_by_branch(signature, rows)
-
-    def _split_by_branch(
-        self, signature: tuple[Signature, ...], rows: Rows
-    ) -> list[tuple[Recording, list[int] | None, Rows]]:
-        left = list(range(rows.count))
+        left: list[int] | None = None  # all
         found: list[tuple[Recording, list[int] | None, Rows]] = []
-        tried = 0
-        while left:
-            known = self._recordings[signature]
-            if tried == len(known):
-                self._new(signature, rows.row(left[0]))
-            recording = self._recordings[signature][tried]
-            tried += 1
-            chosen = rows if len(left) == rows.count else rows.chosen(left)
-            runner = self._runner(recording, self._choose(recording, chosen.count))
-            outputs = runner.values(data_of(recording.parameters), _fed(runner, chosen))
-            expected = [outcome for _, outcome in recording.guards]
-            fits = [[bool(o) for o in out[recording.results :]] == expected for out in outputs]
-            mine = [i for i, fit in zip(left, fits, strict=True) if fit]
-            left = [i for i, fit in zip(left, fits, strict=True) if not fit]
-            if mine:
-                part = rows if len(mine) == rows.count else rows.chosen(mine)
-                self._check_indices(recording, part.blocks)
-                found.append((recording, None if part is rows else mine, part))
-                self._last = recording
-        return found
-
-    def _check_indices(self, recording: Recording, blocks: list[Any]) -> None:
-        """Refuse an argument that selects an item that is not there."""
-        if not recording.limits:
-            return
-        column = 0
-        for block in blocks:
-            array = hasattr(block, "shape")
-            width = block.shape[1] if array else len(block[0])
-            here = [(j - column, limit) for j, limit in recording.selecting if column <= j < column + width]
-            column += width
-            if array and len(block) == 1:
-                row = block[0].tolist()
-                for j, limit in here:
-                    if not (-limit < (k := row[j]) < limit and k % 1.0 == 0.0):
-                        break
+        with self._lock:
+            for tried in count():
+                known = self._recordings.get(signature, [])
+                if tried == len(known):
+                    self._new(signature, rows.row(0 if left is None else left[0]))
+                    known = self._recordings[signature]
+                recording = known[tried]
+                part = rows if left is None else rows.chosen(left)
+                tested = self._tested(recording, part)
+                fits = fitting(recording.outcomes, tested)
+                if all(fits):
+                    mine, left = left, []
+                elif any(fits):
+                    places = range(rows.count) if left is None else left
+                    mine = [i for i, fit in zip(places, fits, strict=True) if fit]
+                    left = [i for i, fit in zip(places, fits, strict=True) if not fit]
+                    part, tested = rows.chosen(mine), [row for row, fit in zip(tested, fits, strict=True) if fit]
                 else:
+                    left = list(range(rows.count)) if left is None else left
                     continue
-            elif array and here:
-                part = block[:, [j for j, _ in here]]
-                limit = min(n for _, n in here)
-                if (abs(part) < limit).all() and (part % 1.0 == 0.0).all():
-                    continue  # the usual case, in a few array operations
-            for j, limit in here:
-                for k in block[:, j].tolist() if array else [row[j] for row in block]:
-                    if k != k or k - k != 0.0 or k != int(k) or not -limit <= k < limit:
-                        raise IndexError(f"index {k!r} must be an integer from 0 to {limit - 1}")
+                verify(recording.checks, part, tested)
+                found.append((recording, mine, part))
+                self._last = recording
+                if not left:
+                    return found
+        raise AssertionError
+
+    def _small_results(self, recording: Recording, numbers: list[float]) -> Any:
+        """The results for one example, and what the backend gives behind them."""
+        return self._runner(recording, self._small).values(data_of(recording.parameters), [numbers])[0]
+
+    def _tested(self, recording: Recording, rows: Rows) -> Any:
+        """What the tests of a recording give for each row."""
+        if recording.tests is None:
+            return [()] * rows.count
+        runner = self._runner(recording.tests, self._choose(recording.tests, rows.count))
+        return runner.values(data_of(recording.tests.parameters), _fed(runner, rows))
 
     def _choose(self, recording: Recording, count: int, gradient: bool = False) -> str:
         """The backend for this many rows."""
@@ -583,7 +563,7 @@ def make_runner(recording: Recording, backend: str, options: dict[str, Any]) -> 
     """The program of a recording on a backend."""
     if backend == "interpreter":
         return program(recording)
-    trace = guarded(recording)
+    trace = recording.trace
     if backend == "python":
         return PythonRunner(trace.program(), trace.inputs)
     if backend == "numpy":
@@ -632,22 +612,18 @@ def _fed(runner: Any, rows: Rows) -> Any:
 def _gathered(parts: list[tuple[list[int] | None, Any, Recording]], count: int) -> Any:
     """The results of all rows in order, in the shape of the result with the batch in front."""
     which, outputs, recording = parts[0]
-    results = recording.results
     if any(r.result != recording.result for _, _, r in parts):
         raise TypeError("the function returns results of different shapes for different rows, which map cannot stack")
     if len(parts) > 1 or which is not None:
         merged: list[Any] = [None] * count
         for which, found, _ in parts:
             for i, row in zip(range(count) if which is None else which, found, strict=True):
-                merged[i] = list(row[:results])
+                merged[i] = row
         outputs = merged
     np = _numpy_or_none()
     if np is None:
-        rows = [list(row[:results]) for row in outputs]
-        return (
-            [row[0] for row in rows] if recording.result is None else [build(recording.result, iter(r)) for r in rows]
-        )
-    return stacked(recording.result, np.asarray(outputs, dtype=float)[:, :results])
+        return [row[0] if recording.result is None else build(recording.result, iter(row)) for row in outputs]
+    return stacked(recording.result, np.asarray(outputs, dtype=float).reshape(count, -1))
 
 
 def _numpy_or_none() -> Any:

@@ -74,7 +74,7 @@ _rules = _ByNumber(lambda row: partial(row.cotangents, floats))
 def program(recording: Recording) -> Any:
     """The recording as the interpreter has it."""
     tests = [n for name, outcome in recording.guards for n in (_COMPARISONS.index(name), int(outcome))]
-    return calls.Interpreter(recording.trace, recording.results, array("i", tests), _functions, _rules)
+    return calls.Interpreter(recording.joint, recording.results, array("i", tests), _functions, _rules)
 
 
 def quick_call(
@@ -82,14 +82,13 @@ def quick_call(
 ) -> Any:
     """A call bound to what takes such arguments; None if they are of kinds that C code does not read."""
     shapes = [_shape(x) for x in arguments]
-    if NotImplemented in shapes:
+    limits = [(check.places[0], getattr(check.wrong, "limit", None)) for check in recording.checks]
+    if NotImplemented in shapes or any(limit is None or place < 0 for place, limit in limits):
         return None
     np = sys.modules.get("numpy")
     if np is not None:
         calls.use_numpy(np)
-    return calls.Call(
-        runner, shapes, recording.parameters, recording.selecting, what, wanted, build, is_recorded, count
-    )
+    return calls.Call(runner, shapes, recording.parameters, limits, what, wanted, build, is_recorded, count)
 
 
 def _shape(x: Any) -> Any:

@@ -7,20 +7,22 @@ import os
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..graph.engine import Value, is_observed, recording, recording_again
+from ..graph.engine import Value, is_observed, recording, recording_again, topological_order, values
+from ..graph.observed import open_inputs
 from ..graph.places import cell
 from ..graph.program import Program, Trace
-from ..ops import ROWS, TABLE
 from .inputs import Keyword, Signature, build, described, flatten
 
 __all__ = ["BranchError", "Recording", "RecordingWarning", "record", "recorded_graph", "uncollected"]
 
-_RELATIONS = {"<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal", "!=": "not_equal"}
+_RELATIONS = {
+    "<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal", "==": "equal", "!=": "not_equal",
+}  # fmt: skip
 _one_at_a_time = threading.RLock()
 
 
@@ -44,18 +46,31 @@ class BranchError(RuntimeError):
     """The numbers take another branch than the one that was recorded."""
 
 
+class Check(NamedTuple):
+    """What must hold of the data at every call, as it must where numbers are passed to the function itself."""
+
+    wrong: Callable[..., Any]  # of one number or several: true (for arrays: where it is true) if that is not allowed
+    error: Callable[..., Exception]
+    places: tuple[int, ...]  # where the numbers are: a column of the arguments, or −1 − k for output k of the tests
+
+
 class Recording:
     """One recorded run: a program for arguments of one shape and, if it branches, for one outcome of its tests.
 
     Attributes:
-        trace: the computation. Its leaves are the arguments' numbers, then the parameters; its outputs
-            the results, then the left and right sides of the recorded tests.
+        trace: the computation. Its leaves are the arguments' numbers, then the parameters; its outputs are the results.
+        joint: the same together with the tests, for who computes both at once; its outputs are the results, then the
+            left and right sides of the tests.
+        guards: the tests, each (name of the comparison, outcome).
         program: the same as a Program, made when first asked for.
         inputs: how many of the leaves are arguments.
         parameters: the captured leaves, in the order of first use.
-        results: how many of the outputs are results.
+        results: how many results there are.
         result: the shape of the results.
-        guards: the tests, each (name of the comparison, outcome).
+        tests: the tests of Python branches as a recording of its own (so it is no longer than they are), None if
+            there are none; its results are 1 or 0 for each test, then the numbers that only `checks` want.
+        outcomes: what the tests must give for this recording to be the one that fits.
+        checks: what must hold of the data, or the call is an error.
         work: how many operands its operations have, which says how long one row takes (a dot can have hundreds).
     """
 
@@ -63,21 +78,24 @@ class Recording:
         self,
         trace: Trace,
         result: Signature,
-        results: int,
-        guards: list[tuple[str, bool]],
+        tests: Recording | None = None,
+        joint: Trace | None = None,
+        guards: Sequence[tuple[str, bool]] = (),
+        checks: Sequence[Check] = (),
     ) -> None:
         self.trace = trace
+        self.joint = trace if joint is None else joint
+        self.guards = list(guards)
         self.inputs = trace.inputs
         self.parameters = trace.leaves[trace.inputs :]
         self.result = result
-        self.results = results
-        self.guards = guards
+        self.results = len(trace.outputs)
+        self.tests = tests
+        self.outcomes = [float(outcome) for _, outcome in guards]
+        self.checks = list(checks)
         self.work = len(trace.operands)
         self._depth = -1
         self._program: Program | None = None
-        self.limits = _index_limits(trace)
-        self.frozen = False  # whether it made leaves of its own, which became constants
-        self.selecting = sorted(self.limits.items())
         self.runners: dict[str, Any] = {}
         self.where: tuple[int, list[int] | None] = (-1, None)  # among so many parameters, where its own are
 
@@ -104,44 +122,122 @@ class Recording:
         """Whether the result is one number, which is what can be differentiated."""
         return self.result is None
 
-
-def _index_limits(trace: Trace) -> dict[int, int]:
-    """For each argument that is an index of take (or a class of cross_entropy ...): how many items there are."""
-    limits: dict[int, int] = {}
-    choosing = {k for k in {*trace.operations} if ROWS[k].pullback and ROWS[k].parameters[0] in ("index", "class")}
-    for k in [k for k, number in enumerate(trace.operations) if number in choosing] if choosing else ():
-        a, b = trace.start[k : k + 2]
-        if 0 <= (place := trace.operands[a]) < trace.inputs:
-            limits[place] = min(limits.get(place, b - a), b - a - 1)
-    return limits
+    def same(self, other: Recording) -> bool:
+        """Whether it does the same with the same leaves, and tests the same."""
+        if (self.tests is None) != (other.tests is None) or self.outcomes != other.outcomes:
+            return False
+        return self.trace.same(other.trace) and (self.tests is None or self.tests.same(other.tests))  # type: ignore[arg-type]
 
 
 class _Observer:
-    """Listens while the function runs."""
+    """Listens while the function runs.
 
-    def __init__(self, name: str) -> None:
+    Where the number itself decides (as text, or as a key), the recording is for that number only: a test asks for it
+    exactly. Whether text decides anything comes out when the function runs again and Values show other numbers.
+    """
+
+    def __init__(self, name: str, arguments: Sequence[Value], shows: Callable[[float], float] | None) -> None:
         self.name = name
         self.thread = threading.get_ident()
+        self.arguments = {id(v): i for i, v in enumerate(arguments)}
+        self.shows = shows
         self.constants: list[Value] = []
-        self.tests: list[tuple[Any, str, Any, bool]] = []
+        self.tests: dict[tuple[Any, ...], tuple[Any, str, Any, bool]] = {}
+        self.checks: list[tuple[Callable[..., Any], Callable[..., Exception], tuple[Any, ...]]] = []
         self.read: list[str] = []
-        self.mutated: list[str] = []
+        self.texts: list[Value] = []
+        self.keys: dict[int, tuple[Value, int]] = {}
 
+    # ── what the engine tells ───────────────────────────────────────────────────────────────────
     def created(self, v: Value) -> None:
         if threading.get_ident() == self.thread:
             self.constants.append(v)
 
     def branched(self, left: Any, relation: str, right: Any, outcome: bool) -> None:
         if threading.get_ident() == self.thread:
-            self.tests.append((left, relation, right, outcome))
+            self.tests[_key(left), relation, _key(right)] = left, relation, right, outcome
+
+    def compared(self, _left: Value, _right: Value) -> None:
+        """Two Values by ==, which are equal only if they are the same node."""
+        if threading.get_ident() == self.thread and (line := _user_line()):
+            self.refuse(
+                f"compares two Values with == (at {line}), which asks whether they are the same node: "
+                "write x - y == 0, or mg.equal(x, y), to compare their numbers"
+            )
 
     def data_read(self, _v: Value) -> None:
         if threading.get_ident() == self.thread and (line := _user_line()):
             self.read.append(line)
 
+    def grad_read(self, _v: Value) -> None:
+        if threading.get_ident() == self.thread and (line := _user_line()):
+            self.refuse(
+                f"reads .grad or calls backward() (at {line}), and the numbers would stay as they are now: "
+                "write mg.grad(f)(x) within it, or differentiate the compiled function"
+            )
+
+    def refuse(self, what: str) -> None:
+        raise RuntimeError(f"{self.name} {what}")
+
     def assigned(self, _v: Value) -> None:
         if threading.get_ident() == self.thread:
-            self.mutated.append(_user_line() or "this package")
+            self.refuse(
+                f"assigns the data of a Value (at {_user_line() or 'this package'}), which a replay cannot repeat: "
+                "return the new number instead, and assign it outside"
+            )
+
+    def shown(self, v: Value, number: float) -> float:
+        """The number to write as text."""
+        if threading.get_ident() != self.thread or not _user_line() or not self.varies(v):
+            return number
+        self.texts.append(v)
+        return number if self.shows is None else self.shows(number)
+
+    def hashed(self, v: Value, number: float) -> int:
+        """The hash of a Value: that of its number, where it is the user's key and varies with the arguments."""
+        if threading.get_ident() != self.thread:
+            return object.__hash__(v)
+        if id(v) not in self.keys:
+            if not _user_line() or not self.varies(v):
+                return object.__hash__(v)
+            self.keys[id(v)] = v, hash(number)
+            self.exactly(v, number)
+        return self.keys[id(v)][1]
+
+    def required(
+        self, wrong: Callable[..., Any], error: Callable[..., Exception], xs: tuple[Any, ...], always: bool
+    ) -> None:
+        """`wrong` must not hold of the numbers. What depends on parameters is no data, and only asked for `always`."""
+        if threading.get_ident() != self.thread:
+            return
+        leaves = [x for x in topological_order([x for x in xs if isinstance(x, Value)]) if x.op is None]
+        constants = {*map(id, self.constants)}
+        data = [id(x) in self.arguments for x in leaves if id(x) not in constants]
+        if data and (all(data) or always):
+            if wrong(*(numbers := [x.data if isinstance(x, Value) else x for x in xs])):
+                raise error(*numbers)
+            self.checks.append((wrong, error, xs))
+
+    def exactly(self, v: Value, number: float) -> None:
+        """The recording holds only where v is this number, to the bit."""
+        if threading.get_ident() != self.thread or not self.varies(v, True):
+            return
+        if number != number:
+            self.branched(v, "!=", v, True)
+            return
+        self.branched(v, "==", number, True)
+        if number == 0.0:
+            self.branched(values.divide(1.0, v), ">", 0.0, str(number)[0] != "-")
+
+    def varies(self, v: Value, parameters: bool = False) -> bool:
+        """Whether v depends on the arguments (or on anything but constants)."""
+        leaves = [x for x in topological_order(v) if x.op is None]
+        constants = {*map(id, self.constants)} if parameters else ()
+        return any(id(x) in self.arguments or (parameters and id(x) not in constants) for x in leaves)
+
+
+def _key(x: Any) -> Any:
+    return id(x) if isinstance(x, Value) else float(x).hex()
 
 
 _OURS = __name__.partition(".")[0] + "."
@@ -165,7 +261,7 @@ def is_recorded() -> bool:
         return False
     frame: Any = sys._getframe(1)
     while frame is not None:
-        if frame.f_code is _run.__code__:
+        if frame.f_code is _Run.__init__.__code__:
             return True
         frame = frame.f_back
     with recording(None):
@@ -184,80 +280,126 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
 
 
+class _Quiet:
+    """Standard output while a function runs again: what it prints has been printed."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return len(text) if is_observed() else self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 def record(function: Callable[..., Any], signature: Sequence[Signature], numbers: Sequence[float]) -> Recording:
     """Run `function` on arguments of this shape and these numbers, twice, and keep what it computed.
 
     Raises:
-        TypeError: the function returns something else than Values and numbers in lists, tuples or dicts.
-        RuntimeError: it assigns the data of Values, or does not do the same twice.
+        TypeError: the function returns something else than Values and numbers in lists, tuples, dicts, arrays.
+        RuntimeError: it does what a replay cannot repeat, or does not do the same twice.
     """
     name = getattr(function, "__qualname__", None) or type(function).__name__
     if is_recorded():
         raise RuntimeError(f"{name} cannot be recorded while another function is: call it, which records both as one")
-    with _one_at_a_time, uncollected():
-        first, read = _run(function, name, signature, numbers)
-        again, _ = _run(function, name, signature, numbers)
-    if not first.trace.same(again.trace):
+    with _one_at_a_time, uncollected(), recording_again():
+        run = _Run(function, name, signature, numbers)
+        first = run.recording()
+        with redirect_stdout(_Quiet(sys.stdout)):
+            exact = bool(run.observer.texts) and not _same_with_other_texts(first, function, name, signature, numbers)
+            if exact:
+                first = run.recording(exact)
+            again = _Run(function, name, signature, numbers).recording(exact)
+    if not first.same(again):
         raise RuntimeError(
             f"{name} recorded two different programs for the same arguments: it depends on chance, or on something "
             "that changes outside of it (pass what varies as an argument), or makes leaves of its own (under no_grad, "
-            "by backward)"
+            "from a pickle)"
         )
-    if not read and first.frozen and _varies(function, name, signature, numbers, first):
-        warnings.warn(
-            f"{name} makes a new leaf of what it computed (from its text, say): its number is that of the recording at "
-            "every replay. Compute with the Value itself",
-            RecordingWarning,
-            stacklevel=4,
-        )
-    if read:
+    if read := run.observer.read:
         warnings.warn(
             f"{name} reads .data or detaches (at {read[0]}{' and elsewhere' if len(read) > 1 else ''}): the number is "
-            "that of the recording at every replay. Compute with the Value itself, or use mg.where, mg.take to choose",
+            "that of the recording at every replay. Compute with the Value itself, choose with mg.where or mg.take, "
+            "normalise with mg.softmax or mg.log_softmax",
             RecordingWarning,
             stacklevel=4,
         )
     return first
 
 
-def _varies(
-    function: Callable[..., Any], name: str, signature: Sequence[Signature], numbers: Sequence[float], first: Recording
+_OTHER_NUMBERS: tuple[Callable[[float], float], ...] = (
+    lambda x: x + 1.0 + abs(x) if x - x == 0.0 else -1.0,
+    lambda _: 0.0,
+    lambda _: 1.0,  # 0 and 1 are what tables are often asked for
+)
+
+
+def _same_with_other_texts(
+    first: Recording, function: Callable[..., Any], name: str, signature: Sequence[Signature], numbers: Sequence[float]
 ) -> bool:
-    """Whether, with slightly other arguments, the function records the same operations with other constants."""
-    moved = [x if i in first.limits else x + 1e-6 * (1.0 + abs(x)) for i, x in enumerate(numbers)]
+    """Whether the function does the same where Values, as text, show other numbers."""
     try:
-        with warnings.catch_warnings(), _one_at_a_time, uncollected():
-            warnings.simplefilter("ignore")
-            other = _run(function, name, signature, moved)[0]
+        return all(first.same(_Run(function, name, signature, numbers, shows).recording()) for shows in _OTHER_NUMBERS)
     except Exception:
-        return False  # other arguments may be wrong in a hundred ways
-    same = other.trace.operations == first.trace.operations and other.guards == first.guards
-    return same and not other.trace.same(first.trace)
+        return False  # it may look for the text where it is not
 
 
-def _run(
-    function: Callable[..., Any], name: str, signature: Sequence[Signature], numbers: Sequence[float]
-) -> tuple[Recording, list[str]]:
-    leaves = [Value(x) for x in numbers]
-    source = iter(leaves)
-    arguments = [build(s, source) for s in signature if not isinstance(s, Keyword)]
-    named = {s.name: build(s.shape, source) for s in signature if isinstance(s, Keyword)}
-    observer = _Observer(name)
-    try:
-        with recording_again(), recording(observer):
-            returned = function(*arguments, **named)
-    except Exception as error:
-        if hasattr(error, "add_note"):  # since Python 3.11
-            error.add_note(f"while {name} was recorded for {', '.join(map(described, signature)) or 'no arguments'}")
-        raise
-    if observer.mutated:
-        raise RuntimeError(
-            f"{name} assigns the data of a Value (at {observer.mutated[0]}), which a replay cannot repeat: return the "
-            "new number instead, and assign it outside"
+class _Run:
+    """One run of the function, and what was seen of it."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        name: str,
+        signature: Sequence[Signature],
+        numbers: Sequence[float],
+        shows: Callable[[float], float] | None = None,
+    ) -> None:
+        self.name = name
+        self.leaves = [Value(x) for x in numbers]
+        source = iter(self.leaves)
+        arguments = [build(s, source) for s in signature if not isinstance(s, Keyword)]
+        named = {s.name: build(s.shape, source) for s in signature if isinstance(s, Keyword)}
+        self.observer = _Observer(name, self.leaves, shows)
+        try:
+            with open_inputs(self.leaves), recording(self.observer):
+                self.returned = function(*arguments, **named)
+        except Exception as error:
+            if hasattr(error, "add_note"):  # since Python 3.11
+                error.add_note(
+                    f"while {name} was recorded for {', '.join(map(described, signature)) or 'no arguments'}"
+                )
+            raise
+
+    def recording(self, exact: bool = False) -> Recording:
+        """What is kept of it; `exact`: for no other numbers than those that it wrote as text."""
+        observer = self.observer
+        for v in observer.texts if exact else ():
+            observer.exactly(v, v.data)
+        asked: list[Any] = []
+        sides: list[Any] = []
+        guards: list[tuple[str, bool]] = []
+        for left, relation, right, outcome in observer.tests.values():
+            asked.append(getattr(values, _RELATIONS[relation])(left, right))
+            sides += left, right
+            guards.append((_RELATIONS[relation], outcome))
+        checks: dict[Any, Check] = {}
+        for wrong, error, xs in observer.checks:
+            places: list[Any] = []
+            for x in xs:
+                if isinstance(x, Value) and id(x) not in observer.arguments:
+                    asked.append(x)
+                    places.append(-len(asked))
+                else:
+                    places.append(observer.arguments[id(x)] if isinstance(x, Value) else float(x))
+            checks[wrong, error, tuple(places)] = Check(wrong, error, tuple(places))
+        tests = None
+        if asked:
+            tests = Recording(Trace(asked, self.leaves, observer.constants), (list, len(asked), None))
+        return _recording(
+            self.returned, self.leaves, observer.constants, self.name, tests, sides, guards, checks.values()
         )
-    found = _recording(returned, leaves, observer.constants, observer.tests, name)
-    found.frozen = bool(observer.constants)
-    return found, observer.read
 
 
 def recorded_graph(root: Any, inputs: Any) -> tuple[Recording, list[Signature]]:
@@ -271,11 +413,18 @@ def recorded_graph(root: Any, inputs: Any) -> tuple[Recording, list[Signature]]:
             raise TypeError(f"inputs must be leaf Values, not {v!r}: the graph is replayed from them")
     if len({*map(id, leaves)}) != len(leaves):
         raise ValueError("inputs name the same Value twice")
-    return _recording(root, leaves, [], [], "the graph"), signature
+    return _recording(root, leaves, [], "the graph"), signature
 
 
 def _recording(
-    returned: Any, leaves: list[Value], constants: list[Value], tests: list[tuple[Any, str, Any, bool]], name: str
+    returned: Any,
+    leaves: list[Value],
+    constants: list[Value],
+    name: str,
+    tests: Recording | None = None,
+    sides: Sequence[Any] = (),
+    guards: Sequence[tuple[str, bool]] = (),
+    checks: Iterable[Check] = (),
 ) -> Recording:
     results: list[Any] = []
     try:
@@ -284,14 +433,8 @@ def _recording(
         raise TypeError(
             f"{name} must return a Value or a number (or such in lists, tuples, dicts, arrays): {error}"
         ) from None
-    sides = [x for left, _, right, _ in tests for x in (left, right)]
-    guards = [(_RELATIONS[relation], outcome) for _, relation, _, outcome in tests]
-    return Recording(Trace([*results, *sides], leaves, constants), shape, len(results), guards)
-
-
-def guarded(recording: Recording) -> Trace:
-    """The trace whose outputs are the results and then 1 or 0 for each recorded test."""
-    trace, results = recording.trace, recording.results
-    sides = trace.outputs[results:]
-    tests = [(TABLE[name], sides[2 * i : 2 * i + 2]) for i, (name, _) in enumerate(recording.guards)]
-    return trace.extended(trace.outputs[:results], tests)
+    trace = joint = Trace([*results, *sides], leaves, constants)
+    if sides:
+        trace = Trace(results, joint.leaves, constants)  # the same leaves, so that both take the same numbers
+        trace.inputs = joint.inputs
+    return Recording(trace, shape, tests, joint, guards, list(checks))

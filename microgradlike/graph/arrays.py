@@ -5,10 +5,12 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from functools import partial
+from math import inf
 from typing import Any
 
 from ..ops import PI, TABLE
-from .engine import Value, number, values
+from .engine import Value, is_observed, number, values
+from .observed import decided
 
 _NAMES = {
     "power": "pow", "float_power": "pow", "true_divide": "divide", "absolute": "abs", "fabs": "abs",
@@ -27,15 +29,34 @@ _COMPOSED: dict[str, Callable[..., Any]] = {
 
 _COMPARISONS: dict[str, Any] = {
     "less": operator.lt, "less_equal": operator.le, "greater": operator.gt, "greater_equal": operator.ge,
-    "equal": operator.is_, "not_equal": operator.is_not,
+    "equal": operator.eq, "not_equal": operator.ne,
 }  # fmt: skip
 
-_TESTS: dict[str, Any] = {
+_TESTS: dict[str, Callable[[float], bool]] = {
     "isnan": lambda x: x != x,
-    "isinf": lambda x: x in (float("inf"), float("-inf")),
+    "isinf": lambda x: x in (inf, -inf),
     "isfinite": lambda x: x - x == 0.0,
     "signbit": lambda x: str(x).startswith("-"),
 }
+
+
+def _tested(name: str, x: Any) -> bool:
+    """The outcome of a test; a recording holds where it is the same."""
+    outcome = _TESTS[name](x.data if isinstance(x, Value) else x)
+    if isinstance(x, Value) and is_observed():
+        if name == "isnan":
+            decided(x, "!=", x, outcome)
+        elif name == "isinf":
+            decided(values.abs(x), "==", inf, outcome)
+        elif name == "isfinite":
+            decided(x - x, "==", 0.0, outcome)
+        elif x.data == 0.0:
+            decided(values.divide(1.0, x), "<", 0.0, outcome)
+            decided(x, "==", 0.0, True)
+        else:
+            decided(x, "<", 0.0, outcome)
+            decided(x, "==", 0.0, False)
+    return outcome
 
 
 def ufunc_on_values(ufunc: Any, method: str, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -68,7 +89,7 @@ def _on_scalars(name: str, inputs: tuple[Any, ...]) -> Any:
     if name in _COMPARISONS:
         return _COMPARISONS[name](*x)
     if name in _TESTS:
-        return _TESTS[name](x[0].data if isinstance(x[0], Value) else x[0])
+        return _tested(name, x[0])
     if name in _COMPOSED:
         return _COMPOSED[name](*x)
     row = TABLE.get(_NAMES.get(name, name))

@@ -2,6 +2,8 @@
 
 A copy keeps data, grad, label, operation, operands, class and the attributes of a subclass; nodes that are
 shared stay shared, and a graph that is stale (a leaf was assigned after it was used) stays stale.
+What is being differentiated or recorded (an input of a transform that runs) is not copied but computed on: a copy of
+it that depended on nothing would have no derivative.
 """
 
 from __future__ import annotations
@@ -12,11 +14,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from weakref import ref
 
-from .engine import Value, epoch, restore, topological_order
+from .engine import Value, epoch, restore, topological_order, values
+from .observed import is_input
 
 
 def shallow_copy(v: Value) -> Any:
-    """A second node with the same operands."""
+    """A second node with the same operands; of an input of a transform or a recording, one that depends on it."""
+    if is_input(v):
+        return _labelled(values.positive(v), v.label)
     twin = restore(type(v), v.data, v.grad, v.op, v.args, v.label, epoch(v))
     return _with_state(twin, _state(v))
 
@@ -25,13 +30,20 @@ def deep_copy(root: Value, memo: dict[int, Any]) -> Any:
     """A copy of the graph below root; nodes that `memo` knows (copied in the same call) are shared."""
     order = topological_order(root)
     for v in order:
-        if id(v) not in memo:
+        if id(v) not in memo and is_input(v):
+            memo[id(v)] = _labelled(values.positive(v), v.label)
+        elif id(v) not in memo:
             args = tuple([x if type(x) is float else memo[id(x)] for x in v.args])
             twin = memo[id(v)] = restore(type(v), v.data, v.grad, v.op, args, v.label, epoch(v))
             if type(v) is not Value:
                 _with_state(twin, copy.deepcopy(_state(v), memo))
     memo.setdefault(id(memo), []).extend(order)  # keeps them alive as long as their ids are used
     return memo[id(root)]
+
+
+def _labelled(v: Value, label: str | None) -> Value:
+    v.label = label
+    return v
 
 
 def reduced(v: Value) -> tuple[Any, ...]:

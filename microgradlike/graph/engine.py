@@ -66,6 +66,7 @@ is_observed = _engine.is_observed
 is_recording = _engine.is_recording
 no_grad = _engine.no_grad
 number = _engine.number
+observer = _engine.observer  # type: ignore[has-type]
 record = _engine.record
 recorder = _engine.recorder
 recording = _engine.recording  # type: ignore[has-type]

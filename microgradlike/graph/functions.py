@@ -7,7 +7,7 @@ One function for each public row; what differs from the row is only how argument
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import wraps
+from functools import lru_cache, wraps
 from itertools import zip_longest
 from keyword import iskeyword
 from typing import Any
@@ -16,6 +16,7 @@ from .. import floats
 from ..ops import TABLE, Op
 from ..ops import op as _add_row
 from .engine import Value, number, recorder, values
+from .observed import require
 
 _functions: dict[str, Callable[..., Any]] = {}
 
@@ -152,11 +153,23 @@ def _take(row: Op) -> Callable[..., Any]:
             if len(widths) != 1:
                 raise ValueError(f"take: rows must have the same length, not {sorted(widths)}")
             return [take([x[j] for x in items], index) for j in range(widths.pop())]
-        if _position(index.data, len(items)) < 0:  # the rule finds the row that is selected by its number
-            raise IndexError(f"take: an index that is a Value must be from 0 to {len(items) - 1}, not {index.data:g}")
+        # The rule finds the item that is selected by its number, which must be known from 0 on.
+        require(*_item_among(len(items)), index, always=True, eager=True)
         return record(index, *items)
 
     return take
+
+
+@lru_cache(maxsize=1000)  # one check for one number of items, however often they are selected from
+def _item_among(count: int) -> tuple[Any, Any]:
+    def wrong(k: Any) -> Any:
+        return (k % 1.0 != 0.0) | (k < 0.0) | (k >= count)
+
+    def error(k: float) -> IndexError:
+        return IndexError(f"take: an index that is a Value must be an integer from 0 to {count - 1}, not {k:g}")
+
+    wrong.limit = count  # type: ignore[attr-defined]  # for who checks an index in C
+    return wrong, error
 
 
 def _position(index: Any, length: int) -> int:

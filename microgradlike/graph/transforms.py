@@ -6,7 +6,6 @@ Conventions (argnums, shapes of results) are JAX's.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from functools import wraps
 from math import isfinite
@@ -26,6 +25,7 @@ from .engine import (
     topological_order,
     values,
 )
+from .observed import inputs_of, open_inputs, plain
 from .trees import flatten
 
 _OVERFLOWING = frozenset({"exp", "expm1", "sinh", "cosh"})
@@ -209,11 +209,8 @@ class _Call:
         inner = list(args)
         for n, tree in zip(self.numbers, self.build(list(self.inputs)), strict=True):
             inner[n] = tree
-        _open.frames.append(self.inputs)
-        try:
+        with open_inputs(self.inputs):
             self.result = f(*inner, **kwargs)
-        finally:
-            _open.frames.pop()
         self.has_aux, self.aux = has_aux, None
         if has_aux:
             if not isinstance(self.result, tuple) or len(self.result) != 2:
@@ -248,6 +245,8 @@ class _Call:
             return [0.0] * len(self.inputs)
         if self.nested or _reaches_outside(y, self.inputs):
             return _pull(y, _ONE if seed == 1.0 else seed, self.inputs)
+        if is_observed():  # numbers, but not of these arguments and parameters alone: the recording is for no others
+            return [plain(x) for x in _pull(y, _ONE if seed == 1.0 else seed, self.inputs)]
         return cotangents([y], [seed], self.inputs)
 
     def shaped(self, leaves: list[Any]) -> Any:
@@ -257,7 +256,7 @@ class _Call:
 
     def plain(self, y: Any) -> Any:
         """y for the caller: a Value only if the caller gave one."""
-        return y.data if isinstance(y, Value) and not self.keeps_values(y) else y
+        return plain(y) if isinstance(y, Value) and not self.keeps_values(y) else y
 
     def with_aux(self, answer: Any) -> Any:
         """answer, or (answer, what else the function returned), its Values as numbers if the caller gave numbers."""
@@ -270,21 +269,12 @@ class _Call:
         return self.nested or (isinstance(y, Value) and _reaches_outside(y, self.inputs))
 
 
-class _Open(threading.local):
-    """The inputs of the transforms that are calling their functions right now, outermost first."""
-
-    def __init__(self) -> None:
-        self.frames: list[list[Value]] = []
-
-
-_open = _Open()
-
-
 def _reaches_outside(y: Value, inputs: Sequence[Value]) -> bool:
     """Whether y depends on an argument of an enclosing transform, which the function closed over."""
-    if not _open.frames:
+    frames = inputs_of()
+    if not frames:
         return False
-    outer = {x for frame in _open.frames for x in frame}.difference(inputs)
+    outer = {x for frame in frames for x in frame}.difference(inputs)
     return not outer.isdisjoint(topological_order(y))
 
 
@@ -403,6 +393,8 @@ def _within_no_grad_too(transform: Callable[..., Any]) -> Callable[..., Any]:
             return transform(*args, **kwargs)
         with recording_again():
             leaves, build = flatten(transform(*args, **kwargs))
+        for x in leaves:
+            plain(x)  # a recording is for this number
         return build([x.detach() if isinstance(x, Value) else x for x in leaves])
 
     return call
@@ -443,7 +435,7 @@ def jvp(
     ys, build = flatten(call.result)
     pushed = [_push(y, along) if isinstance(y, Value) else 0.0 for y in ys]
     if not nested:
-        pushed = [t if call.keeps_values(t) else _plain(t) for t in pushed]
+        pushed = [t if call.keeps_values(t) else float(plain(t)) for t in pushed]
         ys = [call.plain(y) if isinstance(y, Value) else number(y) for y in ys]
     answer = build(pushed)
     return (build(ys), *call.with_aux(answer)) if has_aux else (build(ys), answer)
@@ -471,12 +463,14 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
         total: list[Any] = [0.0] * len(call.inputs)
         if not call.nested and all(not isinstance(s, Value) for s in seeds):
             roots = [(y, number(s)) for y, s in zip(ys, seeds, strict=True) if isinstance(y, Value)]
-            if not any(_reaches_outside(y, call.inputs) for y, _ in roots):
+            if not is_observed() and not any(_reaches_outside(y, call.inputs) for y, _ in roots):
                 total = cotangents([y for y, _ in roots], [s for _, s in roots], call.inputs)
                 return tuple(call.build(total))
         for y, s in zip(ys, seeds, strict=True):
             if isinstance(y, Value):
                 total = [a + b for a, b in zip(total, _pull(y, s, call.inputs), strict=True)]
+        if is_observed() and not call.nested and not any(isinstance(s, Value) for s in seeds):
+            total = [call.plain(g) for g in total]
         return tuple(call.build(total))
 
     answer = build([call.plain(y) if isinstance(y, Value) else number(y) for y in ys])

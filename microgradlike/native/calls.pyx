@@ -418,7 +418,7 @@ cdef class Call:
                 return MISSED
             for slot, limit in self.limits:
                 i = slot
-                if not (-<double>limit <= p.x[i] < <double>limit and p.x[i] == <double><long long>p.x[i]):
+                if not (0.0 <= p.x[i] < <double>limit and p.x[i] == <double><long long>p.x[i]):
                     return MISSED
             if self.leaves:
                 if self.observed():
