@@ -126,10 +126,12 @@ class BuildExtension(build_ext):  # type: ignore[misc]  # setuptools has no type
 
         # Under its own name an extension would shadow value.py and later edits of it.
         *packages, name = extension.split(".")
-        copies = {f"{name}.pyx": _read("native", f"{name[1:]}.pyx")} if name == "_calls" else {}
-        if not copies:
-            text = _read(*packages[1:], f"{name[1:]}.py")
-            copies[f"{name}.py"] = f"{text}\n\nBUILT_FROM = {fingerprint(text)!r}\n"
+        if name == "_calls":  # what would be wrong after an edit is the numbers of rows
+            suffix, text, origin = "pyx", _read("native", "calls.pyx"), _read("ops.py")
+        else:
+            suffix, text = "py", _read(*packages[1:], f"{name[1:]}.py")
+            origin = text
+        copies = {f"{name}.{suffix}": f"{text}\n\nBUILT_FROM = {fingerprint(origin)!r}\n"}
         if name == "_value":
             copies["_value.pxd"] = _read("value.pxd")
         folder = self._folder(*packages)

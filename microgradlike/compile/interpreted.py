@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from .. import floats
+from .. import floats, ops
 from ..graph.engine import compiled as native_engine
-from ..graph.engine import recorder
+from ..graph.engine import outdated, recorder
 from ..ops import ROWS
 from .recording import Recording, is_recorded
 
@@ -25,15 +25,11 @@ if native_engine:
         from .. import _calls as calls  # type: ignore[no-redef]
     except ImportError:  # the plain replay stands in
         calls = None
-    else:
-        if tuple([row.name for row in ROWS[: len(calls.ROWS)]]) != calls.ROWS:
-            calls = None
-        else:
-            lists = {row.number: [name[0] == "*" for name in row.parameters] for row in ROWS if row.arity is None}
-            calls.use_rows(
-                [(number, each.count(False) + 16 * each.count(True)) for number, each in lists.items()],
-                [],
-            )
+    if calls is not None and outdated(calls, ops.__file__):
+        calls = None
+if calls is not None:
+    lists = {row.number: [name[0] == "*" for name in row.parameters] for row in ROWS if row.arity is None}
+    calls.use_indices([(number, each.count(False) + 16 * each.count(True)) for number, each in lists.items()])
 
 
 _COMPARISONS = ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal")  # as calls.pyx numbers them

@@ -39,7 +39,6 @@ cdef extern from "interpreter.h":
         PyType_Modified(t);
     }
     """
-    const char *mg_names[]
     int MG_ROWS, MG_OP_pow, MG_OP_square
     bint mg_has_c(int row)
     long long mg_forward(const int *op, const int *start, const int *args, long long first, long long k,
@@ -65,21 +64,16 @@ cdef extern from "Python.h":
     PyObject *PyObject_Vectorcall(object f, PyObject *const *args, size_t n, PyObject *names) except NULL
     double PyLong_AsDouble(PyObject *x) except? -1.0
 
-ROWS = tuple([mg_names[i].decode() for i in range(MG_ROWS)])  # what the numbers of operations mean
-
 cdef unsigned char indices_of[1024]
 
 
-cdef unsigned char called_back[1024]  # whether a row is to be Python's although it has C
 
 
-def use_rows(counts, python):
-    """(number, indices + 16·lists) of rows with lists, see interpreter.h; and the numbers of rows to call back."""
+def use_indices(counts):
+    """(number, indices + 16·lists) of rows with lists, see interpreter.h."""
     for number, count in counts:
         if number < MG_ROWS:
             indices_of[number] = count
-    for number in python:
-        called_back[number] = 1
 
 
 cdef Py_ssize_t PATIENCE = 10_000_000  # so many steps between two looks whether Ctrl-C was pressed
@@ -138,7 +132,7 @@ cdef class Interpreter:
         self.start = &self.start_[0]
         self.op = <int *>room(sizeof(int) * self.steps)
         for i in range(self.steps):
-            self.op[i] = operations[i] if mg_has_c(operations[i]) and not called_back[operations[i]] else -1 - operations[i]
+            self.op[i] = operations[i] if mg_has_c(operations[i]) else -1 - operations[i]
             longest = max(longest, self.start[i + 1] - self.start[i])
         self.args = <int *>room(sizeof(int) * operands.shape[0])
         self.out = <int *>room(sizeof(int) * outputs.shape[0])

@@ -11,9 +11,6 @@ nothing.
 A cotangent that did not arrive is -0.0: adding to it changes no bit, and a step where it still stands is left out. */
 #include "rows.h"
 
-#define MG_QUOTED(r) #r,
-static const char *const mg_names[] = {MG_EACH_NAME(MG_QUOTED)};
-
 /* Whether a row is C's here: it has functions, as accurate as those of Python floats. */
 static int mg_has_c(int row) {
   switch (row) {
