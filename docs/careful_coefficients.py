@@ -11,10 +11,29 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mpmath import cos, erfc, exp, factorial, findroot, floor, ldexp, log, lu_solve, matrix, mp, mpf, pi, sqrt, taylor
+from mpmath import (
+    cbrt,
+    cos,
+    erfc,
+    exp,
+    factorial,
+    findroot,
+    floor,
+    ldexp,
+    log,
+    lu_solve,
+    matrix,
+    mp,
+    mpf,
+    pi,
+    sqrt,
+    taylor,
+)
 
 mp.dps = 60
 TARGET = Path(__file__).parents[1] / "microgradlike" / "floats" / "coefficients.py"
+SELU_SCALE = mpf("1.0507009873554804934193349852946")
+SELU_ALPHA = mpf("1.6732632423543772848170429916717")
 GELU_K, GELU_C = 2 * sqrt(2 / pi), mpf(44715) / 10**6
 
 
@@ -51,6 +70,14 @@ def interpolated(f: Callable[..., Any], middle: int, n: int) -> tuple[tuple[floa
     return polynomial(lu_solve(rows, values))
 
 
+def cube_root() -> tuple[float, ...]:
+    """∛x as a polynomial through four Chebyshev nodes."""
+    low, high = sqrt(mpf(1) / 2), sqrt(mpf(2))
+    nodes = [(low + high) / 2 + (high - low) / 2 * cos(pi * (2 * i + 1) / 8) for i in range(4)]
+    rows = matrix([[x**j for j in range(4)] for x in nodes])
+    return tuple(float(c) for c in lu_solve(rows, matrix([cbrt(x) for x in nodes])))
+
+
 def at_root(f: Callable[..., Any], start: float) -> Any:
     """The root as a pair, and the Taylor series of f / (x − root) there."""
     mp.dps = 120
@@ -85,6 +112,12 @@ def mish_slope(x: Any) -> Any:
 CONSTANTS: dict[str, tuple[str, Any]] = {
     "LN2": ("ln 2 in three parts, the first two of 40 bits", parts(log(2), 3)),
     "LN2_4": ("ln 2 in four parts", parts(log(2), 4)),
+    "LN2_64": ("64·ln 2", pair(64 * log(2))),
+    "SQRT_HALF": ("√½", pair(sqrt(mpf(1) / 2))),
+    "SELU_SCALE": ("Klambauer et al. 2017, arXiv:1706.02515", pair(SELU_SCALE)),
+    "SELU_SCALE_ALPHA": ("scale·alpha", pair(SELU_SCALE * SELU_ALPHA)),
+    "CBRT": ("∛x for x from √½ to √2, to 10⁻⁴", cube_root()),
+    "CBRT_2": ("∛2", float(cbrt(mpf(2)))),
     "TWO_OVER_SQRT_PI": ("2/√π", pair(2 / sqrt(pi))),
     "INVERSE_SQRT_2PI": ("1/√(2π)", pair(1 / sqrt(2 * pi))),
     "TWICE_GELU_K": ("2√(2/π)", pair(GELU_K)),

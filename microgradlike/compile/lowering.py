@@ -203,7 +203,6 @@ LOWERED: Lowering = {
     "half_squared_error": _half_squared_error,
     "mean_squared_error": _mean_squared_error,
     "lorentzian": _lorentzian,
-    "cbrt_slope": _cbrt_slope,
     "pow": _pow,
     "pow_slope": _pow_slope,
     "logistic_density": _logistic_density,

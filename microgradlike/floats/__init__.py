@@ -4,8 +4,8 @@ What a function computes is its row's business (ops.py); here is how it gets the
 raises: a division by 0, log(0) and an overflow are infinite, what has no value is nan. A comparison is
 1.0 or 0.0, and `where` takes any condition but 0 as true, nan too. Arguments are floats, and so is the result.
 
-One line of mathematics stands here. What takes several steps to come out to the last place is in accurate.py
-and only named here.
+One line of mathematics stands here. What takes several steps to come out to the last place is in careful.py, once for
+all engines, or, where Python has a shorter road to it, in accurate.py; here it is only named.
 """
 
 from __future__ import annotations
@@ -15,12 +15,29 @@ from collections.abc import Callable
 from functools import partial
 from math import copysign, fabs, inf, nan
 
-from . import accurate
+from . import accurate, careful, words
+
+# Of these rows the shorter road ends within 2 ulp too, but not at the same bits.
+SHORTER = (
+    "silu", "silu_slope", "gelu", "gelu_slope", "erf", "erf_slope", "normal_density", "normal_cdf", "logit",
+    "logaddexp", "sigmoid_minus", "pow_slope", "pow_log",
+)  # fmt: skip
+
+
+def have_the_bits_of_c() -> None:
+    """Leave the shorter roads, so that what replays a program here agrees to the bit with the compiled engine."""
+    globals().update({name: _careful(name) for name in SHORTER})
+
+
+def _careful(name: str) -> Callable[..., float]:
+    """The row by its careful formula."""
+    return partial(careful.ROWS[name], words)
+
 
 # ── arithmetic ──────────────────────────────────────────────────────────────────────────────────
-divide, over_square, difference_over = accurate.divide, accurate.over_square, accurate.difference_over
+divide, over_square, difference_over = words.divide, accurate.over_square, accurate.difference_over
 pow_slope, pow_log = accurate.pow_slope, accurate.pow_log
-cbrt, cbrt_slope = accurate.cbrt, accurate.cbrt_slope
+cbrt, cbrt_slope = _careful("cbrt"), _careful("cbrt_slope")
 
 
 def positive(x: float) -> float:
@@ -60,11 +77,10 @@ def square(x: float) -> float:
 
 
 def pow(x: float, y: float) -> float:
-    return x * x if y == 2.0 else accurate.power(x, y)  # the square rounds once, what C calls pow not always
+    return x * x if y == 2.0 else words.pow(x, y)  # the square rounds once, what C calls pow not always
 
 
-def sqrt(x: float) -> float:
-    return math.sqrt(x) if x >= 0.0 else nan
+sqrt = words.sqrt
 
 
 def abs(x: float) -> float:
@@ -76,21 +92,9 @@ def sign(x: float) -> float:
 
 
 # ── exponentials and logarithms ─────────────────────────────────────────────────────────────────
-exp, expm1 = accurate.exp_ieee, accurate.expm1_ieee
-exp_times, exp_quotient = accurate.exp_times, accurate.exp_quotient
-logaddexp, sigmoid_difference = accurate.logaddexp, accurate.sigmoid_difference
-
-
-def log(x: float) -> float:
-    if x > 0.0:
-        return math.log(x)
-    return -inf if x == 0.0 else nan
-
-
-def log1p(x: float) -> float:
-    if x > -1.0:
-        return math.log1p(x)
-    return -inf if x == -1.0 else nan
+exp, expm1, log, log1p = words.exp, words.expm1, words.log, words.log1p
+exp_times, exp_quotient = _careful("exp_times"), _careful("exp_quotient")
+logaddexp, sigmoid_difference = accurate.logaddexp, _careful("sigmoid_difference")
 
 
 def log2(x: float) -> float:
@@ -113,11 +117,11 @@ def xlogy(x: float, y: float) -> float:
 
 # ── trigonometry and hyperbolic functions ───────────────────────────────────────────────────────
 sin, cos, tan, sec2 = accurate.sin, accurate.cos, accurate.tan, accurate.sec2
-over_norm2, unit_component = accurate.over_norm2, accurate.unit_component
+over_norm2, unit_component = _careful("over_norm2"), _careful("unit_component")
 tanh, sech2 = accurate.tanh, accurate.sech2
-acosh, acosh_slope = accurate.acosh, accurate.acosh_slope
-asin_slope, atanh_slope, lorentzian = accurate.asin_slope, accurate.atanh_slope, accurate.lorentzian
-erfc, erf_slope = accurate.erfc, accurate.erf_slope
+acosh, acosh_slope = _careful("acosh"), _careful("acosh_slope")
+asin_slope, atanh_slope, lorentzian = _careful("asin_slope"), _careful("atanh_slope"), _careful("lorentzian")
+erfc, erf_slope = _careful("erfc"), accurate.erf_slope
 normal_density, normal_cdf = accurate.normal_density, accurate.normal_cdf
 
 
@@ -240,11 +244,11 @@ def trunc(x: float) -> float:
 # ── activations ─────────────────────────────────────────────────────────────────────────────────
 sigmoid, logistic_density = accurate.sigmoid, accurate.logistic_density
 silu, silu_slope = accurate.silu, accurate.silu_slope
-mish, mish_slope = accurate.mish, accurate.mish_slope
+mish, mish_slope = _careful("mish"), _careful("mish_slope")
 gelu, gelu_slope = accurate.gelu, accurate.gelu_slope
-gelu_tanh, gelu_tanh_slope = accurate.gelu_tanh, accurate.gelu_tanh_slope
-selu, selu_slope = accurate.selu, accurate.selu_slope
-celu, celu_gap = accurate.celu, accurate.celu_gap
+gelu_tanh, gelu_tanh_slope = _careful("gelu_tanh"), _careful("gelu_tanh_slope")
+selu, selu_slope = _careful("selu"), _careful("selu_slope")
+celu, celu_gap = _careful("celu"), _careful("celu_gap")
 
 
 def relu(x: float) -> float:
@@ -288,7 +292,7 @@ def take(index: float, *xs: float) -> float:
 # ── losses of one example ───────────────────────────────────────────────────────────────────────
 half_squared_error, mean_squared_error, hinge = accurate.half_squared_error, accurate.mean_squared_error, accurate.hinge
 binary_cross_entropy, logit = accurate.binary_cross_entropy, accurate.logit
-binary_cross_entropy_slope = accurate.binary_cross_entropy_slope
+binary_cross_entropy_slope = _careful("binary_cross_entropy_slope")
 binary_cross_entropy_with_logits, sigmoid_minus = accurate.binary_cross_entropy_with_logits, accurate.sigmoid_minus
 cross_entropy, soft_cross_entropy = accurate.cross_entropy, accurate.soft_cross_entropy
 softmax_minus = accurate.softmax_minus

@@ -22,6 +22,7 @@ class Arrays:
         self.doubt: Any = False
 
     abs, copysign, divide, pow, fmod = np.abs, np.copysign, np.divide, np.power, np.fmod
+    sqrt, exp, expm1, log, log1p = np.sqrt, np.exp, np.expm1, np.log, np.log1p
     where = staticmethod(np.where)
 
     @staticmethod
@@ -56,20 +57,27 @@ def _power_of_two(k: Any) -> Any:
 
 
 def careful_row(formula: Formula) -> Callable[..., None]:
-    """`function(out, *operands)` by the formula."""
+    """`function(out, *operands)` by the formula; `out` is contiguous, operands are arrays or numbers."""
 
-    def block(out: Any, *xs: Any) -> None:
-        m = Arrays()
-        out[...] = formula(m, *xs)
-        if np.any(m.doubt):
-            out[m.doubt] = formula(Arrays(again=True), *[x[m.doubt] for x in xs])
+    def run(out: Any, xs: list[Any], again: bool) -> Any:
+        """Some thousand numbers at a time; which of them are in doubt."""
+        doubt = np.zeros(len(out), bool)
+        for start in range(0, len(out), _BLOCK):
+            here = slice(start, start + _BLOCK)
+            m = Arrays(again)
+            out[here] = formula(m, *[x[here] for x in xs])
+            doubt[here] = m.doubt
+        return doubt
 
     def call(out: Any, *xs: Any) -> None:
-        flat = out.reshape(-1)  # `out` is contiguous: a view
-        xs = tuple([np.broadcast_to(x, out.shape).reshape(-1) for x in xs])
+        flat = out.reshape(-1)
+        columns = [np.broadcast_to(x, out.shape).reshape(-1) for x in xs]
         with np.errstate(all="ignore"):
-            for start in range(0, len(flat), _BLOCK):
-                block(flat[start : start + _BLOCK], *[x[start : start + _BLOCK] for x in xs])
+            doubt = run(flat, columns, again=False)
+            if doubt.any():
+                better = np.empty(np.count_nonzero(doubt))
+                run(better, [x[doubt] for x in columns], again=True)
+                flat[doubt] = better
 
     return call
 

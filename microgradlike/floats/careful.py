@@ -6,13 +6,14 @@ operators, comparisons (joined by & and |), and the words
     divide(x, y), abs(x), copysign(x, y), pow(x, y), fmod(x, y)     as IEEE 754 has them
     where(test, x, y)         x or y, both computed: a formula never branches on a number
     two_product(x, y)         x·y as a pair of floats (Dekker 1971, or a fused multiplication)
-    scale(x, k)               x·2ᵏ, rounded once
+    scale(x, k)               x·2ᵏ for |k| up to 2000, rounded once
     split(x)                  (f, k) with x = f·2ᵏ and f in [√½, √2)
     rarely(test, x, better)   better() where the test holds, which is rare, else x
+    sqrt(x), exp(x), expm1(x), log(x), log1p(x)     the library's, where one ulp more does no harm
 
-answered for floats in floats/words.py, for NumPy in floats/arrays.py, as C text in native/c_text.py. Exponentials and
-logarithms are formulas themselves, so no library has a say in the bits. What the words promise of subnormal and
-infinite numbers is little: a formula selects last what is known there.
+answered for floats in floats/words.py, for NumPy in floats/arrays.py, as C text in native/c_text.py. Where an ulp
+counts, exponentials and logarithms are formulas themselves, and no library has a say in the bits: all of `SAME`.
+What the words promise of subnormal and infinite numbers is little: a formula selects last what is known there.
 
 Three ideas carry all of it. *Pairs*: a number as an unevaluated sum of two floats, the second what the first has lost
 (Knuth 1969; Dekker 1971), added up once at the end. *e = exp(−|x|) is the friend*: logistic functions are quotients of
@@ -26,6 +27,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .coefficients import (
+    CBRT,
+    CBRT_2,
     ERF,
     ERFCX,
     FACTORIALS,
@@ -35,10 +38,14 @@ from .coefficients import (
     INVERSE_SQRT_2PI,
     LN2,
     LN2_4,
+    LN2_64,
     MILLS,
     MISH,
+    SELU_SCALE,
+    SELU_SCALE_ALPHA,
     SIGMOID,
     SILU,
+    SQRT_HALF,
     TWICE_GELU_K,
     TWO_OVER_SQRT_PI,
 )
@@ -228,6 +235,45 @@ class Share:
         self.denominator = s, s2 + self.e[1]
 
 
+def sigmoid(m: Any, x: Any) -> Any:
+    """1/(1 + e) or e/(1 + e), 1 + e as a pair."""
+    e = m.exp(-m.abs(x))
+    d = 1.0 + e
+    s = m.divide(m.where(x >= 0.0, 1.0, e), d)
+    return s - s * m.divide((1.0 - d) + e, d)
+
+
+def density_of(m: Any, e: Any) -> Any:
+    """e/(1 + e)² as s − s², s = e/(1 + e) ≤ ½; what s lacks is (e − s − s·e)/(1 + e), and e − s is exact."""
+    d = 1.0 + e
+    s = m.divide(e, d)
+    return (s - s * s) + m.divide((e - s) - s * e, d) * (1.0 - 2.0 * s)
+
+
+def logistic_density(m: Any, x: Any) -> Any:
+    """σ′(x) = e/(1 + e)²."""
+    return density_of(m, m.exp(-m.abs(x)))
+
+
+def tanh(m: Any, x: Any) -> Any:
+    """t/(t + 2) with t = exp(2|x|) − 1, which halves what expm1 errs."""
+    a = m.abs(x)
+    t = m.expm1(2.0 * a)
+    d = t + 2.0
+    q = m.divide(t, d)
+    return m.copysign(m.where(a > 20.0, 1.0, q - q * m.divide((2.0 - d) + t, d)), x)
+
+
+def sech2(m: Any, x: Any) -> Any:
+    """4·σ′(2x); where exp(−2|x|) would be subnormal, and have few bits, 2⁶⁴ times as large on the way."""
+    a = m.abs(x)
+    far = a > 350.0
+    h, h2 = two_sum(-2.0 * a, m.where(far, LN2_64[0], 0.0))
+    e = m.exp(h)
+    e = e + m.where(far & (a < 1e300), e * (h2 + LN2_64[1]), 0.0)
+    return m.where(far, 2.0**-62 * e, 4.0 * density_of(m, e))
+
+
 def gated(m: Any, x: Any, u: Any, u2: Any) -> Any:
     """x·σ(u + u2), u of the sign of x."""
     share = Share(m, u, u2)
@@ -308,7 +354,7 @@ def sigmoid_minus(m: Any, x: Any, y: Any) -> Any:
         z = m.two_product(x, x)
         t = added(exactly(horner(z[0], SIGMOID[1]) * z[0]), SIGMOID[0])
         c = distil([0.25 * x, 0.5, -y, *product(m, product(m, exactly(x), z), t)])
-        return m.where(m.abs(x) < 2.0**-7, c[0] + c[1], m.divide(n[0] + n[1], 1.0 + e[0]))
+        return m.where(m.abs(x) < 2.0**-15, c[0] + c[1], m.divide(n[0] + n[1], 1.0 + e[0]))
 
     close = m.abs(v) < m.abs(first[0]) * 2.0**-4
     v = m.rarely(close & (m.abs(x) < 700.0) & (y != 0.5), v, better)
@@ -459,6 +505,172 @@ def gelu_slope(m: Any, x: Any) -> Any:
 
 
 # ── quotients, logarithms and powers ────────────────────────────────────────────────────────────
+def finite(m: Any, x: Any) -> Any:
+    return m.abs(x) < INF
+
+
+def clipped(m: Any, k: Any) -> Any:
+    """An exponent that `scale` takes."""
+    return m.where(m.abs(k) > 2000.0, m.copysign(2000.0, k), k)
+
+
+def settled(m: Any, s: Any, lost: Any) -> Any:
+    """s + lost, and s where the range left nothing to say about `lost`."""
+    return m.where(finite(m, s) & (lost == lost), s + lost, s)
+
+
+def exact_product(m: Any, x: Any, y: Any) -> Pair:
+    """x·y as a pair, also where one factor is too large to split; infinite or nan: only the product."""
+    f, i = m.split(m.abs(x))
+    g, j = m.split(m.abs(y))
+    sign, k = m.copysign(1.0, x) * m.copysign(1.0, y), i + j
+    p, e = m.two_product(f, g)
+    inner = m.abs(k) < 1020.0
+    return m.where(inner, m.scale(sign * p, k), x * y), m.where(inner, m.scale(sign * e, k), 0.0)
+
+
+def difference_over(m: Any, x: Any, y: Any, n: Any) -> Any:
+    """(x − y) / n, of halves where the difference overflows."""
+    d = x - y
+    return m.where(finite(m, d), m.divide(d, n), m.divide(0.5 * x - 0.5 * y, 0.5 * n))
+
+
+def half_squared_error(m: Any, p: Any, t: Any) -> Any:
+    """½·(p − t)², the difference as a pair."""
+    d, d2 = two_sum(p, -t)
+    return settled(m, 0.5 * d * d, d * d2)
+
+
+def over_square(m: Any, x: Any, y: Any) -> Any:
+    """x / y² as (x / y) / y; exponents apart where x / y leaves the range."""
+    q = m.divide(x, y)
+    f, i = m.split(m.abs(x))
+    g, j = m.split(m.abs(y))
+    far = m.scale(m.copysign(m.divide(m.divide(f, g), g), x), clipped(m, i - 2.0 * j))
+    leaves = (m.abs(q) <= 1e-290) | (m.abs(q) >= 1e290)
+    inner = (m.abs(x) > 0.0) & finite(m, x) & (m.abs(y) > 0.0) & finite(m, y)
+    return m.where(leaves & inner, far, m.divide(q, y))
+
+
+def inverse(m: Any, p: Pair) -> Any:
+    """1 / (p + p2)."""
+    r = m.divide(1.0, p[0])
+    return r - r * m.divide(p[1], p[0])
+
+
+def inverse_root(m: Any, p: Pair) -> Any:
+    """1 / √(p + p2), the second float by the binomial series."""
+    r = m.divide(1.0, m.sqrt(p[0]))
+    q, e = product(m, p, m.two_product(r, r))
+    return r - 0.5 * r * ((q - 1.0) + e)
+
+
+def square_minus_one(m: Any, x: Any) -> Pair:
+    """x² − 1: the subtraction is exact near 1, so only what x² loses counts."""
+    p, e = m.two_product(x, x)
+    s, s2 = two_sum(p, -1.0)
+    return s, s2 + e
+
+
+def lorentzian(m: Any, x: Any) -> Any:
+    """1 / (1 + x²)."""
+    p, e = m.two_product(x, x)
+    s, s2 = two_sum(1.0, p)
+    return m.where(m.abs(x) < 1e9, inverse(m, (s, s2 + e)), m.divide(m.divide(1.0, x), x))
+
+
+def asin_slope(m: Any, x: Any) -> Any:
+    """1 / √(1 − x²)."""
+    v = inverse_root(m, negated(square_minus_one(m, x)))
+    return m.where(m.abs(x) < 1.0, v, m.where(m.abs(x) == 1.0, INF, NAN))
+
+
+def atanh_slope(m: Any, x: Any) -> Any:
+    """1 / (1 − x²)."""
+    v = inverse(m, negated(square_minus_one(m, x)))
+    v = m.where(m.abs(x) < 1e9, v, m.divide(m.divide(-1.0, x), x))
+    return m.where(m.abs(x) == 1.0, INF, v)
+
+
+def acosh_slope(m: Any, x: Any) -> Any:
+    """1 / √(x² − 1)."""
+    v = m.where(x < 1e9, inverse_root(m, square_minus_one(m, x)), m.divide(1.0, x))
+    return m.where(x > 1.0, v, m.where(x == 1.0, INF, NAN))
+
+
+def acosh(m: Any, x: Any) -> Any:
+    """ln(1 + (t + √(t(t + 2)))), t = x − 1; ln 2x for a large x."""
+    t = x - 1.0
+    s = t + 2.0
+    p, e = product(m, exactly(t), (s, t - (s - 2.0)))
+    root = m.sqrt(p)
+    q, q2 = m.two_product(root, root)
+    root2 = m.where(root > 0.0, m.divide(((p - q) - q2) + e, 2.0 * root), 0.0)
+    v, v2 = two_sum(root, t)
+    u, u2 = two_sum(1.0, v)
+    large = x > 1e9
+    u, u2 = m.where(large, x, u), m.where(large, 0.0, u2 + (v2 + root2))
+    s, s2 = added(log_pair(m, u, u2), chosen(m, large, (LN2_64[0] / 64.0, LN2_64[1] / 64.0), exactly(0.0)))
+    return m.where(x > 1.0, m.where(x < INF, s + s2, x), m.where(x == 1.0, 0.0, NAN))
+
+
+def cbrt_pair(m: Any, x: Any) -> tuple[Any, Any, Any]:
+    """(y + y2)·2ʲ = ∛|x|: a polynomial, a step of Halley's, and one of Newton's with the exact residual."""
+    f, k = m.split(m.abs(x))
+    j = (k * (1.0 / 3.0) + SHIFTER) - SHIFTER
+    k = k - 3.0 * j  # −1, 0, 1
+    y = horner(f, CBRT)
+    cube = y * y * y
+    y = y * m.divide(cube + 2.0 * f, 2.0 * cube + f) * m.where(k > 0.0, CBRT_2, m.where(k < 0.0, 1.0 / CBRT_2, 1.0))
+    f = f * m.where(k > 0.0, 2.0, m.where(k < 0.0, 0.5, 1.0))
+    square, square2 = m.two_product(y, y)
+    p, p2 = m.two_product(square, y)
+    y, y2 = fast_sum(y, m.divide(((f - p) - p2) - square2 * y, 3.0 * square))
+    return y, y2, j
+
+
+def cbrt(m: Any, x: Any) -> Any:
+    """∛x."""
+    y, y2, j = cbrt_pair(m, x)
+    return m.where((m.abs(x) > 0.0) & finite(m, x), m.copysign(m.scale(y + y2, j), x), x)
+
+
+def cbrt_slope(m: Any, x: Any) -> Any:
+    """1 / (3·∛x²)."""
+    y, y2, j = cbrt_pair(m, x)
+    v = m.scale(inverse(m, product(m, exactly(3.0), product(m, (y, y2), (y, y2)))), -2.0 * j)
+    return m.where(x == 0.0, INF, m.where(finite(m, x), v, m.where(x == x, 0.0, x)))
+
+
+def norm2(m: Any, x: Any, y: Any) -> tuple[Any, Any, Pair]:
+    """The larger of |x| and |y|, its exponent k, and x² + y² without it."""
+    top = m.where(m.abs(x) > m.abs(y), m.abs(x), m.abs(y))
+    k = m.split(top)[1]
+    x, y = m.scale(x, -k), m.scale(y, -k)
+    p, p2 = m.two_product(x, x)
+    q, q2 = m.two_product(y, y)
+    s, s2 = two_sum(p, q)
+    return top, k, (s, s2 + (p2 + q2))
+
+
+def over_norm2(m: Any, x: Any, y: Any) -> Any:
+    """x / (x² + y²), and 0 at the origin."""
+    top, k, s = norm2(m, x, y)
+    q, q2 = quotient(m, exactly(1.0), s)
+    u = m.scale(x, 200.0 - k)  # 2²⁰⁰, lest a subnormal result is rounded twice
+    v = m.where((top > 0.0) & finite(m, top) & (u != 0.0), m.scale(u * q + u * q2, -200.0 - k), m.copysign(0.0, x))
+    return m.where((x == x) & (y == y), v, NAN)
+
+
+def unit_component(m: Any, x: Any, y: Any) -> Any:
+    """x / √(x² + y²), and 0 at the origin; of two infinities √½."""
+    top, k, s = norm2(m, x, y)
+    v = m.where((top > 0.0) & finite(m, top), m.scale(x, -k) * inverse_root(m, s), x * 0.0)
+    infinite = m.where(m.abs(y) == INF, m.where(m.abs(x) == INF, SQRT_HALF[0], 0.0), 1.0)
+    v = m.where(top == INF, m.copysign(infinite, x), v)
+    return m.where((x == x) & (y == y), v, NAN)
+
+
 def ratio_pair(m: Any, x: Any, y: Any) -> Pair:
     """x / y, mantissas and exponents apart: nothing leaves the range on the way."""
     a, i = m.split(m.abs(x))
@@ -493,6 +705,87 @@ def celu_gap(m: Any, x: Any, y: Any) -> Any:
     square = m.scale(0.5 * square + (0.5 * lost + 2.0**200 * q * (2.0**200 * q2)), -400.0)
     v = m.where(m.abs(q) < 2.0**-60, square, v)
     return m.where(q == -INF, -1.0, m.where(q > 720.0, -INF, -m.abs(v)))
+
+
+def celu(m: Any, x: Any, alpha: Any) -> Any:
+    """x, or alpha·(exp(x/alpha) − 1), the quotient as a pair."""
+    q, q2 = ratio_pair(m, x, alpha)
+    t = chosen(m, q < -60.0, exactly(-1.0), added(*expm1_parts(m, q, q2)))
+    e, e2, i = exp_pair(m, q, q2)  # all that is left far to the right
+    f, k = m.split(m.abs(alpha))
+    v = product(m, exactly(m.copysign(f, alpha)), chosen(m, q > 60.0, (e, e2), t))
+    v = m.scale(v[0] + v[1], clipped(m, k + m.where(q > 60.0, i, 0.0)))
+    v = m.where(q > 1500.0, alpha * INF, v)
+    return m.where((x > 0.0) | ((m.abs(q) < 1e-17) & (m.abs(alpha) > 0.0)), x, v)
+
+
+def selu(m: Any, x: Any) -> Any:
+    """scale·x, or scale·alpha·(eˣ − 1), the constants as pairs."""
+    t = m.expm1(x)
+    v = product(m, exactly(t), SELU_SCALE_ALPHA)
+    return m.where(
+        x > 0.0,
+        settled(m, SELU_SCALE[0] * x, SELU_SCALE[1] * x),
+        m.where(m.abs(t) > 1e-290, v[0] + v[1], SELU_SCALE_ALPHA[0] * t),
+    )
+
+
+def selu_slope(m: Any, x: Any) -> Any:
+    """scale, or scale·alpha·eˣ."""
+    e, e2, k = exp_pair(m, x)
+    v = product(m, SELU_SCALE_ALPHA, (e, e2))
+    return m.where(x > 0.0, SELU_SCALE[0], m.where(x < -760.0, 0.0, m.scale(v[0] + v[1], k)))
+
+
+def exp_times(m: Any, x: Any, y: Any) -> Any:
+    """y·eˣ, also where eˣ alone would leave the range."""
+    e, e2, k = exp_pair(m, x)
+    f, i = m.split(m.abs(y))
+    v = product(m, exactly(m.copysign(f, y)), (e, e2))
+    v = m.scale(v[0] + v[1], clipped(m, k + i))
+    inner = (m.abs(x) < 1500.0) & finite(m, y)
+    return m.where(inner | ((y == 0.0) & finite(m, x)), m.where(y == 0.0, y, v), y * m.exp(x))
+
+
+def binary_cross_entropy(m: Any, p: Any, y: Any) -> Any:
+    """−(y·ln p + (1 − y)·ln(1 − p)), 1 − y as a pair."""
+    ones, zeros = -m.log(p), -m.log1p(-p)
+    a, a2 = m.two_product(y, ones)
+    b, b2 = product(m, exactly(zeros), two_sum(1.0, -y))
+    s, s2 = two_sum(a, b)
+    v = m.where(
+        y == 0.0,
+        zeros + 0.0,
+        m.where(y == 1.0, ones + 0.0, settled(m, s, m.where(m.abs(y) < 1e280, s2 + (a2 + b2), 0.0))),
+    )
+    return m.where((p >= 0.0) & (p <= 1.0), v, NAN)
+
+
+def binary_cross_entropy_slope(m: Any, p: Any, y: Any) -> Any:
+    """(p − y) / (p·(1 − p)), numerator and denominator as pairs."""
+    d = product(m, exactly(p), two_sum(1.0, -p))
+    q = quotient(m, two_sum(p, -y), d)
+    plain = m.divide(m.divide(p - y, p), 1.0 - p)
+    inner = (m.abs(d[0]) > 1e-280) & (m.abs(d[0]) < 1e280) & (m.abs(plain) < 1e280) & (m.abs(y) < 1e280)
+    v = m.where(inner, q[0] + q[1], plain)
+    return m.where(y == 0.0, m.divide(1.0, 1.0 - p), m.where(y == 1.0, -m.divide(1.0, p), v))
+
+
+def binary_cross_entropy_with_logits(m: Any, x: Any, y: Any) -> Any:
+    """x·(1 − y) + ln(1 + e⁻ˣ) for x > 0, −x·y + ln(1 + eˣ) else: two terms of one sign for y in [0, 1]."""
+    up = x > 0.0
+    a, a2 = product(m, exactly(m.where(up, x, -x)), chosen(m, up, two_sum(1.0, -y), exactly(y)))
+    right = y == m.where(up, 1.0, 0.0)  # nothing is lost, an infinite logit too
+    s, s2 = two_sum(m.where(right, 0.0, a), m.log1p(m.exp(-m.abs(x))))
+    return settled(m, s, m.where(right | (m.abs(a) > 1e280), 0.0, a2) + s2)
+
+
+def hinge(m: Any, s: Any, y: Any) -> Any:
+    """max(0, 1 − s·y), the product as a pair."""
+    p, e = exact_product(m, s, y)
+    t, t2 = two_sum(1.0, -p)
+    margin = settled(m, t, t2 - e)
+    return m.where(margin > 0.0, margin, m.where(margin == margin, 0.0, NAN))
 
 
 def logit(m: Any, p: Any) -> Any:
@@ -545,7 +838,7 @@ def pow_slope(m: Any, x: Any, y: Any) -> Any:
         f, i = m.split(m.where(normal, p, m.pow(a, 0.5 * z)))
         v = chosen(m, normal, exactly(c * f), product(m, exactly(c), m.two_product(f, f)))
         k = k + m.where(normal, i, 2.0 * i)
-        v = m.scale(v[0] + (v[1] + v[0] * more), m.where(m.abs(k) > 2000.0, m.copysign(2000.0, k), k))
+        v = m.scale(v[0] + (v[1] + v[0] * more), clipped(m, k))
         return m.copysign(m.where(f < INF, v, f), y)
 
     leaves = (p < 2.3e-308) | (p == INF) | (m.abs(s) < 2.3e-308) | (m.abs(s) == INF)
@@ -557,6 +850,27 @@ def pow_slope(m: Any, x: Any, y: Any) -> Any:
     return m.where(y == 0.0, 0.0, s)
 
 
+def pow_log(m: Any, x: Any, y: Any) -> Any:
+    """xʸ·ln x, and 0 where xʸ is 0; where the power or the product leaves the range, exponents apart as above."""
+    p = m.pow(x, y)
+    inner = (x > 0.0) & (x < INF) & finite(m, y)
+    log = log_pair(m, m.where(inner, x, 1.0))
+    s = p * log[0]
+    normal = (p > 2.3e-308) & (p < INF)
+
+    def better() -> Any:
+        f, i = m.split(m.where(normal, p, m.pow(x, 0.5 * y)))
+        v = chosen(m, normal, product(m, exactly(f), log), product(m, m.two_product(f, f), log))
+        k = m.where(normal, i, 2.0 * i)
+        v = m.scale(v[0] + v[1], clipped(m, k))
+        return m.copysign(m.where(f < INF, v, f), log[0])
+
+    leaves = (p < 2.3e-308) | (p == INF) | (m.abs(s) < 2.3e-308) | (m.abs(s) == INF)
+    s = m.rarely(inner & leaves & (x != 1.0), s, better)
+    outer = p * m.where(x == 0.0, -INF, m.where(x == INF, INF, NAN))
+    return m.where(inner, s, m.where(p == 0.0, 0.0, outer))
+
+
 def remainder(m: Any, x: Any, y: Any) -> Any:
     """x − y·⌊x / y⌋: fmod is exact; it has the sign of x, and Python's remainder that of y."""
     r = m.fmod(x, y)
@@ -565,11 +879,29 @@ def remainder(m: Any, x: Any, y: Any) -> Any:
 
 
 Formula = Callable[..., Any]
-ROWS: dict[str, Formula] = {
+SAME: dict[str, Formula] = {  # the same bits wherever they run
     f.__name__: f
     for f in (
         silu, silu_slope, gelu_tanh, gelu_tanh_slope, sigmoid_difference, sigmoid_minus, mish, mish_slope,
         erf, erfc, erf_slope, normal_density, normal_cdf, gelu, gelu_slope,
-        exp_quotient, celu_gap, logit, logaddexp, pow_slope, remainder,
+        difference_over, half_squared_error, over_square, lorentzian, asin_slope, atanh_slope, acosh_slope, acosh,
+        cbrt, cbrt_slope, over_norm2, unit_component, exp_quotient, celu_gap, selu_slope, hinge,
+        binary_cross_entropy_slope, logit, logaddexp, remainder,
     )
 }  # fmt: skip
+ROWS: dict[str, Formula] = SAME | {  # up to what the library's exp, expm1, log, log1p and pow differ in
+    f.__name__: f
+    for f in (
+        sigmoid,
+        logistic_density,
+        tanh,
+        sech2,
+        celu,
+        selu,
+        exp_times,
+        binary_cross_entropy,
+        binary_cross_entropy_with_logits,
+        pow_slope,
+        pow_log,
+    )
+}

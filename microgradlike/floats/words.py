@@ -6,7 +6,10 @@ import math
 from collections.abc import Callable
 from math import inf, nan
 
-__all__ = ["abs", "copysign", "divide", "fmod", "pow", "rarely", "scale", "split", "two_product", "where"]
+__all__ = [
+    "abs", "copysign", "divide", "exp", "expm1", "fmod", "log", "log1p", "pow", "rarely", "scale", "split", "sqrt",
+    "two_product", "where",
+]  # fmt: skip
 
 abs, copysign = math.fabs, math.copysign
 
@@ -65,3 +68,33 @@ def pow(x: float, y: float) -> float:
 
 def fmod(x: float, y: float) -> float:
     return math.fmod(x, y) if x - x == 0.0 and y else nan
+
+
+def sqrt(x: float) -> float:
+    return math.sqrt(x) if x >= 0.0 else nan
+
+
+def exp(x: float) -> float:
+    try:
+        return math.exp(x)
+    except OverflowError:
+        return inf
+
+
+def expm1(x: float) -> float:
+    try:
+        return math.expm1(x)
+    except OverflowError:
+        return inf
+
+
+def log(x: float) -> float:
+    if x > 0.0:
+        return math.log(x)
+    return -inf if x == 0.0 else nan
+
+
+def log1p(x: float) -> float:
+    if x > -1.0:
+        return math.log1p(x)
+    return -inf if x == -1.0 else nan

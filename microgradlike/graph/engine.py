@@ -10,6 +10,8 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from .. import floats
+
 _wanted = os.environ.get("MICROGRADLIKE_ENGINE", "").strip().lower()
 if _wanted not in ("", "python", "compiled"):
     raise ValueError(f"MICROGRADLIKE_ENGINE is {_wanted!r}: set it to 'python' or 'compiled', or leave it unset")
@@ -51,6 +53,8 @@ else:
         from .. import value as _engine
 
 compiled: bool = _engine.COMPILED  # type: ignore[has-type]
+if compiled:
+    floats.have_the_bits_of_c()
 
 GraphError = _engine.GraphError
 Value = _engine.Value

@@ -21,7 +21,7 @@ from ..floats import careful
 
 __all__ = ["BOTH", "RARE", "careful_functions"]
 
-RARE = ("sigmoid_minus", "logaddexp", "pow_slope")
+RARE = ("sigmoid_minus", "logaddexp", "pow_slope", "pow_log")
 BOTH = {
     "silu": "silu_slope", "mish": "mish_slope", "gelu": "gelu_slope", "gelu_tanh": "gelu_tanh_slope",
     "erf": "erf_slope",
@@ -116,7 +116,8 @@ class Statements:
         self._count += 1
         return f"t{self._count}"
 
-    abs, copysign, pow, fmod = _call("fabs"), _call("copysign"), _call("pow"), _call("fmod")
+    abs, copysign, pow, fmod = _call("fabs"), _call("copysign"), _call("M_POW"), _call("fmod")
+    sqrt, exp, expm1, log, log1p = map(_call, ("M_SQRT", "M_EXP", "M_EXPM1", "M_LOG", "M_LOG1P"))
     scale = _call("mc_scale")
 
     def divide(self, x: Any, y: Any) -> Name:
