@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import microgradlike as mg
 from microgradlike import Value, nn
 from microgradlike.compile import passes
+from microgradlike.compile.loops import NAMES, depth, loops
 from microgradlike.graph import functions
 from microgradlike.graph.program import Trace
 from microgradlike.ops import TABLE
@@ -24,10 +25,9 @@ np = pytest.importorskip("numpy", reason="plans are arrays")
 from microgradlike.compile.lowering import LOWERED  # noqa: E402
 from microgradlike.compile.numpy_functions import NATIVE  # noqa: E402
 from microgradlike.compile.transpose import Gradient  # noqa: E402
-from microgradlike.compile.vectorise import Vectors, loops  # noqa: E402
+from microgradlike.compile.vectorise import Vectors  # noqa: E402
 
 TAPE = NATIVE, LOWERED, False
-NAMES = tuple(TABLE[name].number for name in ("add", "sum", "multiply", "dot"))
 
 
 def gradient_plan(root, inputs=(), single=True):
@@ -80,6 +80,22 @@ def test_levels_are_as_late_as_users_allow():
     level = passes.levels(trace.start, trace.operands, passes.reached(trace.start, trace.operands, 2, 0, 0), 2)
     found = {row.name: level[2 + k] for k, row in enumerate(trace.program().rows)}
     assert found == {"multiply": 1, "tanh": 2, "exp": 3, "sin": 3, "add": 4}
+
+
+def test_the_depth_counts_a_long_sum_once():
+    xs = [Value(0.1 * i) for i in range(200)]
+    assert depth(Trace([sum([x * x for x in xs])], [])) == 1
+    assert depth(Trace([sum([x.tanh() for x in xs]).exp()], [])) == 3
+    deep = xs[0]
+    for _ in range(50):
+        deep = deep.sin()
+    assert depth(Trace([deep], [])) == 50
+
+
+def test_a_sum_of_many_products_is_one_dot():
+    xs = [Value(0.001 * i) for i in range(20_000)]
+    plan = gradient_plan(sum([x * y for x, y in zip(xs, reversed(xs), strict=True)]))
+    assert [i.name for i in plan.instructions] == ["dot", "multiply", "dot", "add"]
 
 
 def test_repeated_steps_are_one_step():

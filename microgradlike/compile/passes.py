@@ -203,12 +203,10 @@ def linear(
         extra += 5
         if width[i] > widest:
             widest = width[i]
-    for i in range(n):  # a lone product stays an operation of its own
-        if absorbed[i] == 1 and op[i] == multiply:
-            u = user[first + i]
-            while absorbed[u] == 1:
-                u = user[first + u]
-            if products[u] < 2:
+    for i in range(n - 1, -1, -1):  # a lone product stays an operation of its own
+        if absorbed[i] == 1:
+            products[i] = products[user[first + i]]
+            if op[i] == multiply and products[i] < 2:
                 absorbed[i] = 0
                 room += 1
     room += extra

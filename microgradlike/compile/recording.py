@@ -9,7 +9,6 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 from ..graph.engine import Value, is_observed, recording, recording_again, topological_order, values
@@ -17,6 +16,7 @@ from ..graph.observed import open_inputs
 from ..graph.places import cell
 from ..graph.program import Program, Trace
 from .inputs import Keyword, Signature, build, described, flatten
+from .loops import depth
 
 __all__ = ["BranchError", "Recording", "RecordingWarning", "record", "recorded_graph", "uncollected"]
 
@@ -108,13 +108,9 @@ class Recording:
 
     @property
     def depth(self) -> int:
-        """How many operations follow one another: array instructions of a program are so many at least."""
+        """How many array operations must follow one another."""
         if self._depth < 0:
-            trace = self.trace
-            level = [0] * len(trace.leaves)
-            for i, j in pairwise(trace.start):
-                level.append(1 + max([level[a] for a in trace.operands[i:j] if a >= 0], default=0))
-            self._depth = max(level, default=0)
+            self._depth = depth(self.trace)
         return self._depth
 
     @property

@@ -11,7 +11,6 @@ The idea is dynamic batching done ahead of time (Neubig et al. 2017, arXiv:1705.
 
 from __future__ import annotations
 
-import os
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -20,25 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from ..graph.engine import compiled, outdated
 from ..graph.program import Program, Slot, Tape, Trace
 from ..ops import ROWS, TABLE, Op
-from . import passes
+from .loops import NAMES, loops
 from .lowering import PART_OF_NORM, Lowering
 from .plan import BODY, PRE, Instruction, Operand, Plan, U, V
 
-try:
-    from . import _passes  # type: ignore[attr-defined]
-
-    source = os.path.join(os.path.dirname(__file__), "passes.py")
-    loops: Any = passes if not compiled or outdated(_passes, source) else _passes
-except ImportError:
-    loops = passes
-
 __all__ = ["Group", "Template", "Vectors", "template"]
 
-ADD, SUM, MULTIPLY, DOT, TAKE, MEAN = (TABLE[name] for name in ("add", "sum", "multiply", "dot", "take", "mean"))
-NORM, FRACTION = TABLE["norm"], TABLE["fraction"]
+SUM, DOT, TAKE, MEAN, NORM, FRACTION = (TABLE[name] for name in ("sum", "dot", "take", "mean", "norm", "fraction"))
 # any number of operands, one result
 _SEVERAL = {"sum", "top", "rest", "prod", "norm", "take", "dot"}
 _TESTS = {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"}
@@ -366,10 +355,9 @@ class Vectors(_Writer):
         same = np.frombuffer(loops.repeated(trace.operations, trace.start, _ints(operands), first), np.int32)
         args, outputs = _ints(_put(operands, same)), _put(outputs, same)
         flags = loops.reached(trace.start, args, first, 0, self.batch)
-        names = ADD.number, SUM.number, MULTIPLY.number, DOT.number
         numbers = array("d", self.constants.tobytes())
         op, start, args, new = loops.linear(
-            trace.operations, trace.start, args, numbers, first, _ints(outputs), flags, names
+            trace.operations, trace.start, args, numbers, first, _ints(outputs), flags, NAMES
         )
         self.outputs = _put(outputs, np.frombuffer(new, np.int32))
         flags = loops.reached(start, args, first, 0, self.batch)
