@@ -35,6 +35,7 @@ from .inputs import (
 from .interpreted import Caller, calls, program, quick, quick_call
 from .python_backend import PythonRunner
 from .recording import BranchError, Recording, is_recorded, record, recorded_graph
+from .watch import Watch
 
 __all__ = ["Compiled", "compile"]
 
@@ -94,6 +95,15 @@ def compile(
     Returns:
         A `Compiled`.
 
+    The compiled function is the function. What Python decides by a number (`<`, `==`, `in`, `match`, a dict look-up,
+    np.isnan, text) is tested at every call, and each way is recorded as a program of its own; within one program, and
+    many times faster over a batch, `mg.where(mg.greater(x, 0), a, b)` and `mg.take(items, k)` choose. What losses
+    demand of targets is asked of every row. What no replay can follow is an error that names the line. Globals,
+    closure cells, defaults, attributes, and items of lists, dicts and arrays that the function has read are looked at
+    in every call: if they have changed, it is recorded anew. Not noticed is what is reached in no such way (files,
+    random numbers, the clock, containers of other libraries, arrays of over a million numbers), and isinstance, which
+    sees a Value. Side effects happen when it is recorded, not at replays.
+
     Raises:
         TypeError: `function` is neither a function nor a Value.
         ValueError: an option has no such choice.
@@ -148,6 +158,7 @@ class Compiled(Caller):
         self._lock = threading.RLock()
         self._index: dict[Value, int] = {}
         self._last: Recording | None = None
+        self._watch: Watch | None = None  # what the function has read elsewhere
         self._bind: inspect.Signature | None = None
         self._names: list[str] = []
         self._positional = range(0)  # how many arguments there may be, if they can only be positional ones
@@ -282,7 +293,14 @@ class Compiled(Caller):
         return self._taken(
             answer,
             quick_call(
-                self._runner(recording, self._small), recording, arguments, calls.VALUE, (), made, self._patience()
+                self._runner(recording, self._small),
+                recording,
+                arguments,
+                calls.VALUE,
+                (),
+                made,
+                self._patience(),
+                self._away,
             ),
         )
 
@@ -474,12 +492,29 @@ class Compiled(Caller):
                 "and meets new branches: write mg.where, mg.maximum, mg.take instead of Python branches on Values"
             )
         recording = record(self.function, signature, numbers)
+        watch = Watch(self.function)  # after it has run: what it changes itself is its own business
         self._keep(signature, recording)
+        self._watch = watch or None
         return recording
+
+    def _forget_changed(self) -> None:
+        """Record anew, if what the function has read elsewhere is another now."""
+        if self._watch is not None and self._watch.changed():
+            self._recordings.clear()
+            self._index.clear()
+            self._last = self._watch = None
+
+    @property
+    def _away(self) -> Callable[[], bool] | None:
+        """Tells whether what was recorded may not be called quickly any more; None if only a recording can tell."""
+        if (watch := self._watch) is None:
+            return None
+        return lambda: watch.changed() or is_recorded()
 
     def _recording(self, signature: tuple[Signature, ...], numbers: list[float]) -> Recording:
         """The recording for one example: of its shape, and with the outcomes its numbers have."""
         with self._lock:
+            self._forget_changed()
             for recording in self._recordings.get(signature, ()):
                 tested = self._small_results(recording.tests, numbers) if recording.tests is not None else ()
                 if list(tested[: len(recording.outcomes)]) == recording.outcomes:
@@ -495,6 +530,7 @@ class Compiled(Caller):
         left: list[int] | None = None  # all
         found: list[tuple[Recording, list[int] | None, Rows]] = []
         with self._lock:
+            self._forget_changed()
             for tried in count():
                 known = self._recordings.get(signature, [])
                 if tried == len(known):

@@ -74,7 +74,14 @@ def program(recording: Recording) -> Any:
 
 
 def quick_call(
-    runner: Any, recording: Recording, arguments: Sequence[Any], what: int, wanted: Any, build: Any, count: int
+    runner: Any,
+    recording: Recording,
+    arguments: Sequence[Any],
+    what: int,
+    wanted: Any,
+    build: Any,
+    count: int,
+    away: Any,
 ) -> Any:
     """A call bound to what takes such arguments; None if they are of kinds that C code does not read."""
     shapes = [_shape(x) for x in arguments]
@@ -84,7 +91,17 @@ def quick_call(
     np = sys.modules.get("numpy")
     if np is not None:
         calls.use_numpy(np)
-    return calls.Call(runner, shapes, recording.parameters, limits, what, wanted, build, is_recorded, count)
+    return calls.Call(
+        runner,
+        shapes,
+        recording.parameters,
+        limits,
+        what,
+        wanted,
+        build,
+        away or (is_recorded if recording.parameters else None),
+        count,
+    )
 
 
 def _shape(x: Any) -> Any:

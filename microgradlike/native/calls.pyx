@@ -331,7 +331,7 @@ cdef class Call:
         what: VALUE, GRADIENT, BOTH (value and gradient) or JACOBIAN.
         wanted: the arguments to differentiate by, or None for the first alone (the result is no tuple then).
         build: makes the answer of a list with an entry for each result; None if there is one result, a number.
-        observed: tells whether somebody is recording.
+        observed: tells whether somebody is recording, or what was recorded is no longer so; None if it need not be asked.
         count: how many calls to take.
     """
 
@@ -414,9 +414,9 @@ cdef class Call:
                 i = slot
                 if not (0.0 <= p.x[i] < <double>limit and p.x[i] == <double><long long>p.x[i]):
                     return MISSED
+            if self.observed is not None and self.observed():
+                return MISSED
             if self.leaves:
-                if self.observed():
-                    return MISSED
                 i = p.inputs
                 for leaf in self.leaves:
                     p.x[i] = data_of(<PyObject *>leaf)
