@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import keyword
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, Signature
 from typing import Any
 
@@ -209,3 +209,93 @@ def name_of(k: int, names: str, taken: Any = ()) -> str:
     """The k-th of one-letter names, and names with numbers after the last."""
     free = [n for n in names if n not in taken and not keyword.iskeyword(n)]
     return free[k] if k < len(free) else f"{free[-1]}{k - len(free) + 2}"
+
+
+# ── programs that branch ────────────────────────────────────────────────────────────────────────
+def branching(choose: Callable[[Sequence[Any]], Any], size: int = 6) -> Program:
+    """A random function with what straight lines have not: branches, early returns, loops, containers, constants, ties.
+
+    Args:
+        choose: picks one of a sequence: `random.choice`, or a draw of Hypothesis.
+        size: how many statements.
+    """
+    writer = _Branching(choose)
+    body = [line for _ in range(size) for line in writer.statement()]
+    lines = ["def f(x, y):", *[f"    {line}" for line in [*body, f"return {writer.expression()}"]], "f(x, y)"]
+    return Program("\n".join(lines), x=choose(_POINTS), y=choose(_POINTS))
+
+
+_POINTS = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0, 0.3, -1.7)
+
+
+class _Branching:
+    """Writes statements of a function of x and y; every variable is a number, or a Value."""
+
+    def __init__(self, choose: Callable[[Sequence[Any]], Any]) -> None:
+        self.choose = choose
+        self.names = ["x", "y"]
+
+    def name(self) -> str:
+        return str(self.choose(self.names))
+
+    def operand(self) -> str:
+        return self.name() if self.choose((True, True, True, False)) else repr(self.choose(_POINTS))
+
+    def expression(self) -> str:
+        a, b, c = self.name(), self.operand(), self.operand()
+        return str(
+            self.choose(
+                (
+                    f"{a} + {b}", f"{a} - {b}", f"{a} * {b}", f"{a} / (1.0 + {c} * {c})", f"mg.tanh({a})",
+                    f"mg.sin({a})",
+                    f"mg.maximum({a}, {b})", f"mg.relu({a} - {b})", f"abs({a})", f"mg.maximum({a}, {a})", f"-{a}",
+                    f"mg.where(mg.greater({a}, {b}), {a} * {a}, {b})", f"mg.exp(-({a} * {a}))", f"{a} ** 2",
+                    f"mg.sum([{a}, {b}, {c}])", f"sum([{a}, {b}])", f"max({a}, {b})", f"min([{a}, {b}, {c}])",
+                    f"sorted([{a}, {b}, {c}])[1]", f"{{'k': {a}, 'c': {b}}}['k']", f"({a}, {b}, {c})[-1]",
+                    f"mg.dot([{a}, {b}], ({c}, {a}))", f"round({a}) * {b}", f"round({a}, 1) + {b}",
+                    repr(self.choose(_POINTS)),
+                )
+            )
+        )  # fmt: skip
+
+    def condition(self) -> str:
+        a, b = self.name(), self.name()
+        c, d = self.choose(_POINTS), self.choose(_POINTS)
+        return str(
+            self.choose(
+                (
+                    f"{a} < {c}", f"{a} >= {b}", f"{a} == {c}", f"{a} != {c}", f"{a} in ({c}, {d})",
+                    f"{c} <= {a} < {d}",
+                    f"round({a}) == {round(c)}", f"{a} - {b} == 0", f"not {a}", f"{a} and {b} > {c}",
+                    f"abs({a}) > {abs(c)}",
+                    f"[{c}, {d}].count({a}) == 1", f"any(v > {c} for v in [{a}, {b}])",
+                )
+            )
+        )  # fmt: skip
+
+    def statement(self) -> list[str]:
+        kind = self.choose(("assign", "assign", "if", "else", "return", "loop", "while", "list", "match"))
+        new = f"v{len(self.names)}"
+        target = self.name()
+        if kind == "if":
+            lines = [f"if {self.condition()}:", f"    {target} = {self.expression()}"]
+        elif kind == "else":
+            lines = [f"if {self.condition()}:", f"    {new} = {self.expression()}"]
+            lines += ["else:", f"    {new} = {self.expression()}"]
+        elif kind == "return":
+            lines = [f"if {self.condition()}:", f"    return {self.expression()}"]
+        elif kind == "loop":
+            lines = [f"for k in range(2):\n        {target} = {self.expression()} + k"]
+        elif kind == "while":
+            lines = [f"{new} = {target}", f"while {new} > 1:", f"    {new} = {new} / 2"]
+        elif kind == "list":
+            lines = [f"items = [{target}, {self.operand()}]", f"items.append({self.expression()})"]
+            lines += [f"{new} = items[{self.choose((0, 1, 2))}] + len(items)"]
+        elif kind == "match":
+            lines = [f"match round({target}):", f"    case 1:\n            {new} = {self.expression()}"]
+            lines += [f"    case _:\n            {new} = {self.expression()}"]
+        else:
+            lines = [f"{new} = {self.expression()}"]
+        if f"{new} =" in " ".join(lines):
+            self.names.append(new)
+        return lines

@@ -1,0 +1,54 @@
+"""Ctrl-C at any instant of recording or replaying leaves a compiled function, and everything else, usable."""
+
+import pytest
+from helpers import interrupted
+
+import microgradlike as mg
+from microgradlike import Value
+from microgradlike.compile.compiled import BACKENDS, find_native, find_numpy
+
+XS, YS = [0.5, 1.0, -1.0, 2.0], [1.0, 0.0, 1.0, 0.0]
+SCENES = {
+    "one example": lambda step: step(0.5, 1.0),
+    "rows": lambda step: step.map(XS, YS),
+    "gradient": lambda step: step.backward(XS, YS),
+}
+
+
+def loss(w, b):
+    def f(x, y):
+        z = w * x + b
+        return mg.square(z - y) if y > 0 else mg.softplus(z)
+
+    return f
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("scene", SCENES)
+def test_ctrl_c_at_any_instant(backend, scene):
+    if (backend == "numpy" and not find_numpy()) or (backend == "native" and not find_native()):
+        pytest.skip(f"{backend} is not installed")
+    expected = [loss(Value(0.3), Value(-0.2))(x, y).data for x, y in zip(XS, YS, strict=True)]
+    state = {}
+
+    def prepared():
+        w, b = Value(0.3), Value(-0.2)
+        state.update(parameters=(w, b), step=mg.compile(loss(w, b), backend=backend))
+        return state["step"]
+
+    SCENES[scene](prepared())
+    whole = [p.grad for p in state["parameters"]]
+    hits = 0
+    for hit in interrupted(lambda: SCENES[scene](prepared()), tries=100):
+        hits += hit
+        step, parameters = state["step"], state["parameters"]
+        assert [p.grad for p in parameters] in ([0.0, 0.0], whole)
+        assert list(step.map(XS, YS)) == pytest.approx(expected, rel=1e-13)
+        assert step(2.0, 1.0) == pytest.approx((0.3 * 2.0 - 0.2 - 1.0) ** 2, rel=1e-13)
+        step.backward(XS, YS)
+        assert set(step.parameters) == set(parameters)
+        x = Value(3.0)
+        (x * x).backward()
+        assert x.grad == 6.0  # nobody listens any more
+        assert mg.compile(lambda x: x + 1)(1.0) == 2.0
+    assert hits > 50
