@@ -556,7 +556,12 @@ def _inner(output: Any) -> Any:
     return next((v for v in reversed(topological_order(output)) if v.op is TABLE["dot"]), None)
 
 
+_SIMPLE = frozenset([float, int, Value, Parameter])
+
+
 def _inputs(x: Any, count: int, module: Module) -> list[Any]:
+    if type(x) is list and len(x) == count and _SIMPLE.issuperset(map(type, x)):
+        return x
     if isinstance(x, (str, Value)) or not isinstance(x, Iterable):
         raise TypeError(f"x must be a sequence of {count} Values or numbers, not {type(x).__name__}")
     items = x.tolist() if hasattr(x, "tolist") else list(x)
