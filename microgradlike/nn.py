@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .arguments.checks import choice, flag, integer
 from .arguments.habits import Familiar, no_such_name
-from .graph.engine import Value, assign, set_grads, topological_order, values
+from .graph.engine import Value, assign, elements, set_grads, topological_order, values
 from .ops import TABLE, Op
 
 __all__ = ["MLP", "Layer", "Module", "Neuron", "Outputs", "Parameter", "activations", "initializers"]
@@ -478,8 +478,7 @@ def _activate(activation: str | Callable[[Any], Any], z: Any) -> Any:
 
 
 def _together(name: str, zs: list[Any]) -> list[Any]:
-    function = getattr(values, name)
-    return [function(float(k), *zs) for k in range(len(zs))]
+    return elements(TABLE[name], zs)  # type: ignore[no-any-return]
 
 
 def _word(activation: Activation) -> str:

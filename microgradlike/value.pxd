@@ -48,6 +48,8 @@ cdef extern from "eager.h":
     bint mg_call_n(int row, const double *x, int n, double *z)
     bint mg_back_1(int row, double g, double z, double x, double *to_x)
     bint mg_back_2(int row, double g, double z, double x, double y, double *to_x, double *to_y)
+    bint mg_each(int row, const double *x, int n, double *z)
+    bint mg_back_each(int row, const double *g, const double *x, int n, double *to)
     bint mg_back_n(int row, double g, double z, const double *x, int n, double *to)
 
 cdef int ADD, SUBTRACT, MULTIPLY, NEGATIVE, RELU, DIVIDE, POW

@@ -21,6 +21,7 @@ from functools import lru_cache, partial
 from itertools import chain, repeat
 from operator import add as _plus
 from operator import index as _index
+from operator import is_ as _is
 from typing import Any
 
 from . import floats
@@ -60,7 +61,7 @@ except ImportError:  # Cython is needed to build the compiled engine only
 COMPILED: bool = cython.compiled
 if not cython.compiled:  # the rows of the table in C, where there is C (value.pxd); each answers whether it can
     _nothing_in_c: Any = lambda *_: False
-    mg_call_1 = mg_call_2 = mg_call_n = mg_back_1 = mg_back_2 = mg_back_n = _nothing_in_c
+    mg_call_1 = mg_call_2 = mg_call_n = mg_each = mg_back_1 = mg_back_2 = mg_back_n = mg_back_each = _nothing_in_c
 
 # The rows whose arithmetic is written out below, because programs are mostly made of them.
 # tests/test_value.py holds every one of these lines equal to the table.
@@ -124,7 +125,9 @@ class Value:
     _cot: cython.double  # scratch of a sweep: the gradient gathered so far
     _code: cython.int  # the number of the row that computed it, see `op`
     _a: Any  # first operand (a Value or a float), or a tuple of all operands; None for a leaf
-    _b: Any  # second operand; None if there is none. Where `_a` is None or a tuple: the note, see `_note_of`
+    # Second operand; None if there is none. Where `_a` is None or a tuple: the note, see `_note_of`, or a float, the
+    # index in front of operands that several nodes share, see `elements`.
+    _b: Any
     _epoch: cython.longlong
     _mark: cython.longlong
 
@@ -221,9 +224,9 @@ class Value:
         a = self._a
         if a is None:
             return ()
-        if type(a) is tuple:
-            return a
         b = self._b
+        if type(a) is tuple:
+            return (b, *a) if type(b) is float else a
         if b is None:
             return (a,)
         if type(b) is float or isinstance(b, Value):
@@ -595,6 +598,8 @@ def restore(
             v._a = args[0]
         elif len(args) == 2 and row.arity == 2:
             v._a, v._b = args
+        elif row.name in floats.elements_back and type(args[0]) is float:
+            v._a, v._b = _shared_operands(args[1:]), args[0]
         else:
             v._a = tuple(args)
     if label is not None:
@@ -604,6 +609,23 @@ def restore(
     v._epoch = epoch
     v._mark = 0
     return v
+
+
+def _shared_operands(operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    """These operands, or the same ones that the last call had: elements that share theirs do so again."""
+    global _last_shared
+    if not (len(operands) == len(_last_shared) and all(map(_is, operands, _last_shared))):
+        _last_shared = operands
+    return _last_shared
+
+
+def restored_all() -> None:
+    """Ends a number of calls of `restore` that belong together."""
+    global _last_shared
+    _last_shared = ()
+
+
+_last_shared: tuple[Any, ...] = ()
 
 
 @cython.cfunc
@@ -627,6 +649,10 @@ def _annotate(v: Value, note: Any) -> object:
             if note is None:
                 return None
             v._a = (a,) if v._b is None else (a, v._b)
+        elif type(v._b) is float:
+            if note is None:
+                return None
+            v._a = (v._b, *a)
         v._b = note
     return None
 
@@ -931,6 +957,26 @@ if COMPILED:
         return cython.cast(cython.p_double, cython.cast(cython.p_char, raw))
 
 
+def elements(row: Op, xs: Sequence[Any]) -> list[Any]:
+    """`row` of every index and these xs, in time and memory that grow as the list does: nodes share their operands."""
+    operands = tuple(map(_operand, xs))
+    if NotImplemented in operands:
+        raise _refused(row, (0.0, *xs))
+    n: cython.int = len(operands)
+    results: Any
+    if cython.compiled:
+        results = bytearray(8 * n)
+        numbers: bytearray = _numbers(operands)
+        mg_each(row.number, _pointer(numbers), n, _pointer(results))
+        results = memoryview(results).cast("d")
+    else:
+        results = map(floats.nth(row.name, tuple(map(_float, operands))), map(float, range(n)))
+    if all(type(x) is float for x in operands):
+        return list(results)
+    code: cython.int = row.number
+    return [_node(z, code, operands, float(k)) for k, z in enumerate(results)]
+
+
 def _checked_forward(row: Op, forward: Callable[..., Any]) -> Callable[..., Any]:
     """A formula of the user's may compute an int (then it is a float after all) or no number at all."""
 
@@ -1004,6 +1050,7 @@ def _sort(roots: list) -> list:  # type: ignore[type-arg]
     oldest: cython.longlong = _epoch
     order: list = []  # type: ignore[type-arg]
     stack: list = []  # type: ignore[type-arg]
+    shared: Any = None  # the last tuple of operands that are all placed
     node: Value
     x: Value
     for root in roots:
@@ -1013,7 +1060,10 @@ def _sort(roots: list) -> list:  # type: ignore[type-arg]
                 if node._mark != -placed:
                     node._mark = -placed
                     a = node._a
-                    if type(a) is tuple:
+                    if a is shared and a is not None:  # its operands are placed
+                        if node._epoch < oldest:
+                            oldest = node._epoch
+                    elif type(a) is tuple:
                         stack.append(node)
                         for b in reversed(a):
                             if type(b) is not float:
@@ -1022,7 +1072,7 @@ def _sort(roots: list) -> list:  # type: ignore[type-arg]
                                     stack.append(x)
                         node = stack.pop()
                         continue
-                    if a is None:
+                    elif a is None:
                         if node._epoch > newest:
                             newest = node._epoch
                     else:
@@ -1046,8 +1096,11 @@ def _sort(roots: list) -> list:  # type: ignore[type-arg]
                                 continue
                         if node._epoch < oldest:
                             oldest = node._epoch
-                elif node._epoch < oldest:
-                    oldest = node._epoch
+                else:
+                    if type(node._a) is tuple:
+                        shared = node._a
+                    if node._epoch < oldest:
+                        oldest = node._epoch
                 node._mark = placed
                 node._cot = 0.0
                 order.append(node)
@@ -1088,7 +1141,7 @@ def traced(roots: Iterable[Any], inputs: Iterable[Value], fixed: Iterable[Value]
         for node in order:
             if node._a is not None:
                 count += 1
-                places += len(node._a) if type(node._a) is tuple else 1 if node._b is None else 2
+                places += len(node.args)
             elif node._cot == 0.5:
                 node._cot = len(leaves)
                 leaves.append(node)
@@ -1108,7 +1161,7 @@ def traced(roots: Iterable[Any], inputs: Iterable[Value], fixed: Iterable[Value]
             begin[i] = at
             i += 1
             if type(node._a) is tuple:
-                for operand in node._a:
+                for operand in node.args:
                     used[at] = _place(operand, numbers)
                     at += 1
             else:
@@ -1149,6 +1202,7 @@ def _swept(roots: list, gradients: list) -> list:  # type: ignore[type-arg]
     order: list = _sort(roots)  # type: ignore[type-arg]
     if _newest > _oldest:
         _check_fresh(order)
+    placed: cython.longlong = _stamp
     watched: bool = _special != 0 and _modes.inspector is not None
     node: Value
     x: Value
@@ -1158,10 +1212,13 @@ def _swept(roots: list, gradients: list) -> list:  # type: ignore[type-arg]
     to_y: cython.double = 0.0
     for node, g in zip(roots, gradients):  # noqa: B905  (made by one caller, the same length)
         node._cot += g
+    shared: dict = {}  # type: ignore[type-arg]  # gradients of elements that share their operands, gathered
     for node in reversed(order):
         a = node._a
         if a is None:
             continue
+        if node._mark != placed:  # an operand of these
+            _spread(shared, placed)
         g = node._cot
         if g == 0.0:  # exactly nothing flows back: a branch not taken cannot poison (0·inf) what is below
             continue
@@ -1169,7 +1226,10 @@ def _swept(roots: list, gradients: list) -> list:  # type: ignore[type-arg]
         if watched:
             _inspected(node, g)
         elif type(a) is tuple:
-            _general(node, g)
+            if type(b) is float:
+                _gather(shared, node, g)
+            else:
+                _general(node, g)
         elif b is None:
             x = a
             if not cython.compiled:
@@ -1198,7 +1258,50 @@ def _swept(roots: list, gradients: list) -> list:  # type: ignore[type-arg]
                 y._cot += to_y
         else:
             _general(node, g)
+    if shared:
+        _spread(shared, placed)
     return order
+
+
+@cython.cfunc
+def _gather(shared: dict, node: Value, g: cython.double) -> object:  # type: ignore[type-arg]
+    """Keep what comes to an element of a softmax until one of the operands is next: all elements are swept by then."""
+    operands: tuple = node._a  # type: ignore[type-arg]
+    key = (id(operands), node._code)
+    found = shared.get(key)
+    if found is None:
+        found = shared[key] = (operands, array("d", bytes(8 * len(operands))))
+        x: Value
+        for operand in operands:
+            if type(operand) is not float:
+                x = operand
+                x._mark = 0
+    found[1][int(node._b)] += g
+    return None
+
+
+@cython.cfunc
+def _spread(shared: dict, placed: cython.longlong) -> object:  # type: ignore[type-arg]
+    """Give the operands of softmaxes what came to their elements, in time that grows as the lists do."""
+    x: Value
+    i: cython.Py_ssize_t
+    for (_, code), (operands, gathered) in shared.items():
+        contributions: Any
+        if cython.compiled:
+            contributions = bytearray(8 * len(operands))
+            numbers: bytearray = _numbers(operands)
+            g: bytearray = bytearray(gathered)
+            mg_back_each(code, _pointer(g), _pointer(numbers), len(operands), _pointer(contributions))
+            contributions = memoryview(contributions).cast("d")
+        else:
+            contributions = floats.elements_back[ROWS[code].name](tuple(map(_float, operands)), gathered)
+        for i, operand in enumerate(operands):
+            if type(operand) is not float:
+                x = operand
+                x._cot += contributions[i]
+                x._mark = placed
+    shared.clear()
+    return None
 
 
 @cython.cfunc

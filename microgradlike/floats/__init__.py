@@ -300,6 +300,7 @@ softmax_minus = accurate.softmax_minus
 
 # ── all elements of a list at once, in time that grows as the list does (see ops._nth) ─────────────────
 products_of_others, unit_vector = accurate.products_of_others, accurate.unit_vector
+elements_back = {"softmax": accurate.softmax_back, "log_softmax": accurate.log_softmax_back}
 
 
 def nth(name: str, xs: tuple[float, ...], *head: float) -> Callable[[float], float]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from weakref import ref
 
-from .engine import Value, epoch, restore, topological_order, values
+from .engine import Value, epoch, restore, restored_all, topological_order, values
 from .observed import is_input
 
 
@@ -23,6 +23,7 @@ def shallow_copy(v: Value) -> Any:
     if is_input(v):
         return _labelled(values.positive(v), v.label)
     twin = restore(type(v), v.data, v.grad, v.op, v.args, v.label, epoch(v))
+    restored_all()
     return _with_state(twin, _state(v))
 
 
@@ -37,6 +38,7 @@ def deep_copy(root: Value, memo: dict[int, Any]) -> Any:
             twin = memo[id(v)] = restore(type(v), v.data, v.grad, v.op, args, v.label, epoch(v))
             if type(v) is not Value:
                 _with_state(twin, copy.deepcopy(_state(v), memo))
+    restored_all()
     memo.setdefault(id(memo), []).extend(order)  # keeps them alive as long as their ids are used
     return memo[id(root)]
 
@@ -109,6 +111,7 @@ class _End(_Begin):
 
 
 def _root(nodes: list[Any]) -> Any:
+    restored_all()
     return nodes[-2]
 
 

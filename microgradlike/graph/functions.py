@@ -15,7 +15,7 @@ from typing import Any
 from .. import floats
 from ..ops import TABLE, Op
 from ..ops import op as _add_row
-from .engine import Value, number, recorder, values
+from .engine import Value, elements, number, recorder, values
 from .observed import require
 
 _functions: dict[str, Callable[..., Any]] = {}
@@ -121,13 +121,11 @@ def _dot(row: Op) -> Callable[..., Any]:
 
 
 def _each_element(row: Op) -> Callable[..., Any]:
-    record = getattr(values, row.name)
-
     def call(xs: Any, *more: Any) -> list[Any]:
         if more:
             raise _one_sequence_only(row)
         items = _items(row, xs)
-        return [record(float(k), *items) for k in range(len(items))]
+        return elements(row, items)  # type: ignore[no-any-return]
 
     return call
 

@@ -61,6 +61,20 @@ static int mg_call_n(int row, const double *x, int n, double *z) {
   return 0;
 }
 
+/* Rows whose elements share their operands, all elements at once. */
+static int mg_each(int row, const double *x, int n, double *z) {
+  if (row == MG_OP_softmax) mg_softmax_each(x, n, z);
+  else if (row == MG_OP_log_softmax) mg_log_softmax_each(x, n, z);
+  else return 0;
+  return 1;
+}
+
+static int mg_back_each(int row, const double *g, const double *x, int n, double *to) {
+  if (row != MG_OP_softmax && row != MG_OP_log_softmax) return 0;
+  mg_each_back(g, x, n, to, row == MG_OP_log_softmax);
+  return 1;
+}
+
 static int mg_back_n(int row, double g, double z, const double *x, int n, double *to) {
   if (row >= MG_ROWS || !mg_fits(row, x, n)) return 0;
   switch (row) {

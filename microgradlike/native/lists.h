@@ -628,6 +628,47 @@ static void mg_softmax_slope_pull(double g, double z, const double *x, int n, do
     out[2 + i] = g * (mg_slope_of(&w, x + 2, k, i) * rest - share * mg_slope_of(&v, x + 2, j, i)) + 0.0;
 }
 
+/* All elements at once, in time n: their values, and what g[k] at each of them is together at each operand. */
+static void mg_softmax_each(const double *x, int n, double *z) {
+  mg_weights w = mg_weigh(x, n, -1);
+  for (int k = 0; k < n; k++) z[k] = w.finite ? mg_share_of(&w, x[k]) : NAN;
+}
+
+static void mg_log_softmax_each(const double *x, int n, double *z) {
+  mg_weights w = mg_weigh(x, n, -1);
+  for (int k = 0; k < n; k++) z[k] = -mg_lost(&w, x[k]);
+}
+
+MG_INLINE mg_pair mg_minus(mg_pair a, mg_pair b) {
+  mg_pair r = mg_two_sum(a.hi, -b.hi);
+  r.lo += a.lo - b.lo;
+  return r;
+}
+
+/* sⱼ·(gⱼ·(1 − sⱼ) − Σ gₖsₖ over the others); of the logarithm gⱼ·(1 − sⱼ) − sⱼ·Σ gₖ over the others */
+static void mg_each_back(const double *g, const double *x, int n, double *out, int logarithm) {
+  mg_weights w = mg_weigh(x, n, -1);
+  mg_pair all = {0.0, 0.0};
+  for (int k = 0; k < n; k++) {
+    mg_pair own = {g[k], 0.0};
+    if (!logarithm) own = mg_product(own, mg_quotient(mg_weight_of(mg_difference(&w, x[k])), w.total));
+    mg_add_to(&all, own);
+  }
+  all = mg_tidy(all);
+  for (int j = 0; j < n; j++) {
+    mg_pair e = mg_weight_of(mg_difference(&w, x[j])), s = mg_quotient(e, w.total), own = {g[j], 0.0}, q, d;
+    q = mg_product(own, mg_quotient(mg_minus(w.total, e), w.total));
+    if (logarithm) {
+      d = mg_minus(q, mg_product(mg_minus(all, own), s));
+      out[j] = d.hi + d.lo + 0.0;
+    } else {
+      d = mg_minus(q, mg_minus(all, mg_product(own, s)));
+      out[j] = mg_times(s.hi, d) + d.hi * s.lo + 0.0;
+    }
+    if (!w.finite) out[j] = NAN;
+  }
+}
+
 /* ── the one that an index selects ── */
 static double mg_take_n(const double *x, int n) { (void)n; return x[1 + (int)x[0]]; }
 
