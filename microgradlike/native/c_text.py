@@ -147,7 +147,7 @@ class Statements:
         return Name(self, name)
 
 
-def _function(head: str, c: Statements, *ends: str) -> str:
+def function(head: str, c: Statements, *ends: str) -> str:
     """The function's text, without statements whose name nothing reads."""
     read = set(re.findall(r"\bt\d+\b", " ".join(ends)))
     lines = []
@@ -169,7 +169,7 @@ def careful_functions() -> dict[str, str]:
 
         def written(suffix: str, more: str, c: Statements) -> str:
             result = formula(c, *[Name(c, f"x{j}") for j in range(arity)])  # noqa: B023  (called at once)
-            return _function(f"double mg_{name}{suffix}({heads}{more})", c, f"return {c.text(result)};")  # noqa: B023
+            return function(f"double mg_{name}{suffix}({heads}{more})", c, f"return {c.text(result)};")  # noqa: B023
 
         found[name] = written("", "", Statements())
         if name in RARE:
@@ -179,5 +179,5 @@ def careful_functions() -> dict[str, str]:
         x = Name(c, "x0")
         value, derivative = (c.text(careful.ROWS[row](c, x)) for row in (name, slope))
         head = f"void mg_{name}_both(double x0, double *value, double *slope)"
-        others.append(_function(head, c, f"*value = {value};", f"*slope = {derivative};"))
+        others.append(function(head, c, f"*value = {value};", f"*slope = {derivative};"))
     return {"": "\n".join(others), **found}

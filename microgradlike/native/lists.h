@@ -1,62 +1,8 @@
 /* Rows with any number of operands: sums that are rounded once, dots, norms, the softmax family. By hand, for rows.h.
 
-   Pairs, as in floats/accurate.py: a number as an unevaluated sum of two, hi + lo. A sum keeps what each step loses and
-   adds that in the end; where the last place is in doubt, it is taken again in whole numbers (mg_exact). The softmax
+   A sum keeps what each step loses and adds that in the end; where the last place is in doubt, it is taken again in whole numbers (mg_exact). The softmax
    family goes over the operands again rather than keep the exponentials: every function takes time n and no memory. */
-#include <stdint.h>
-#include <stdlib.h>
-
-typedef struct { double hi, lo; } mg_pair;
-
-MG_INLINE mg_pair mg_two_sum(double a, double b) {
-  double s = a + b, t = s - a;
-  mg_pair r = {s, (a - (s - t)) + (b - t)};
-  return r;
-}
-
-MG_INLINE double mg_product_error(double a, double b, double p) { /* a·b − p, while nothing leaves the range */
-  double t = 134217729.0 * a, u = 134217729.0 * b, a1 = t - (t - a), b1 = u - (u - b), a2 = a - a1, b2 = b - b1;
-  return ((a1 * b1 - p) + a1 * b2 + a2 * b1) + a2 * b2;
-}
-
-static mg_pair mg_two_product(double a, double b) {
-  mg_pair r = {a * b, 0.0};
-  double size = fabs(r.hi);
-  if (!(1e-290 < size && size < 1e290)) return r;
-  r.lo = mg_product_error(a, b, r.hi);
-  if (r.lo != r.lo) { /* one factor was too large to split */
-    int j, k;
-    a = frexp(a, &j);
-    b = frexp(b, &k);
-    r.lo = ldexp(mg_product_error(a, b, a * b), j + k);
-  }
-  return r;
-}
-
-MG_INLINE mg_pair mg_product(mg_pair a, mg_pair b) {
-  mg_pair r = mg_two_product(a.hi, b.hi);
-  r.lo += a.hi * b.lo + a.lo * b.hi;
-  return r;
-}
-
-static mg_pair mg_quotient(mg_pair a, mg_pair b) { /* long division with a second digit; b not 0 */
-  mg_pair r = {a.hi / b.hi, 0.0}, p;
-  double size = fabs(a.hi);
-  if (!(1e-290 < size && size < 1e290)) {
-    if (a.hi != 0.0) r.lo = r.hi * (a.lo / a.hi - b.lo / b.hi);
-    return r;
-  }
-  p = mg_two_product(r.hi, b.hi);
-  r.lo = ((a.hi - p.hi) - p.lo + a.lo - r.hi * b.lo) / b.hi;
-  return r;
-}
-
-static double mg_times(double x, mg_pair y) { /* rounded once; a zero keeps its sign */
-  mg_pair p = mg_two_product(x, y.hi);
-  return p.hi != 0.0 ? p.hi + (p.lo + x * y.lo) : p.hi;
-}
-
-MG_INLINE double mg_value(mg_pair a) { return a.lo == a.lo ? a.hi + a.lo : a.hi; }
+#include "pairs.h"
 
 /* ── sums in whole numbers ── every product of floats is a multiple of 2^−2148; in digits of 32 bits, not yet carried */
 #define MG_DIGITS 136
@@ -506,11 +452,26 @@ static void mg_cross_entropy_pull(double g, double z, const double *x, int n, do
   mg_log_softmax_pull(-g, -z, x, n, out);
 }
 
+/* log1p(Σ exp(xᵢ) − 1), the sum in whole numbers of exponentials that are right to some 150 bits. */
+static double mg_logsumexp_beside_0(const double *x, int n) {
+  mg_exact sum;
+  double e[3];
+  mg_exact_start(&sum);
+  mg_exact_product(&sum, -1.0, 1.0);
+  for (int i = 0; i < n; i++) {
+    if (!(x[i] > -740.0)) continue;
+    mg_exp3(x[i], 0.0, e);
+    for (int j = 0; j < 3; j++) mg_exact_product(&sum, e[j], 1.0);
+  }
+  return log1p(mg_exact_value(&sum));
+}
+
 static double mg_logsumexp_n(const double *x, int n) {
   mg_weights w = mg_weigh(x, n, -1);
   mg_pair s;
   if (!w.finite) return w.top;
   s = mg_two_sum(w.top, w.log_total.hi);
+  if (w.top < 0.0 && fabs(s.hi) < 2.0 * w.log_total.hi) return mg_logsumexp_beside_0(x, n);
   return s.hi + (s.lo + w.log_total.lo);
 }
 
@@ -518,6 +479,24 @@ static void mg_logsumexp_pull(double g, double z, const double *x, int n, double
   mg_weights w = mg_weigh(x, n, -1);
   (void)z;
   for (int i = 0; i < n; i++) out[i] = g * (w.finite ? mg_share_of(&w, x[i]) : NAN) + 0.0;
+}
+
+/* Where nothing else settles it: Σⱼ (eₖ·yⱼ − yₖ·eⱼ) / Σ eⱼ, the numerator in whole numbers. */
+static double mg_share_minus_exactly(const mg_weights *w, const double *x, const double *y, int n, int k) {
+  mg_exact sum;
+  mg_pair d = mg_difference(w, x[k]);
+  double of_k[3], e[3];
+  mg_exact_start(&sum);
+  mg_exp3(d.hi > -740.0 ? d.hi : -740.0, d.lo, of_k);
+  for (int j = 0; j < n; j++) {
+    if (j == k) continue;
+    d = mg_difference(w, x[j]);
+    for (int i = 0; i < 3; i++) mg_exact_product(&sum, of_k[i], y[j]);
+    if (!(d.hi > -740.0)) continue;
+    mg_exp3(d.hi, d.lo, e);
+    for (int i = 0; i < 3; i++) mg_exact_product(&sum, e[i], -y[k]);
+  }
+  return mg_exact_value(&sum) / (w->total.hi + w->total.lo);
 }
 
 /* softmaxₖ·Σy − yₖ; for a softmax above ½ as (Σy − yₖ) − (1 − softmaxₖ)·Σy, whose operands are small where the result is */
@@ -533,6 +512,7 @@ static double mg_share_minus(const mg_weights *w, const double *x, const double 
   }
   a = mg_product(mg_quotient(share, w->total), total);
   g = mg_two_sum(a.hi, -rest.hi);
+  if (fabs(g.hi) <= fabs(a.hi) && rest.hi != 0.0 && a.hi != 0.0) return mg_share_minus_exactly(w, x, y, n, k);
   g.hi += g.lo + a.lo - rest.lo;
   return small ? g.hi : -g.hi;
 }

@@ -28,8 +28,9 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..floats import accurate, careful
 from ..ops import TABLE, Op
-from .c_text import careful_functions
+from .c_text import Name, Statements, careful_functions, function
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -50,11 +51,11 @@ DIRECT = {
 # Rows that floats.py answers better than C does, in a case or everywhere: wrong by more than 2 ulp, or other specials.
 # Whatever c_text.py writes is careful; what is made of a row in doubt is in doubt as well.
 IN_DOUBT = frozenset(
-    "cbrt cbrt_slope tanh sech2 sigmoid logistic_density logsumexp logaddexp erf erfc erf_slope normal_density "
+    "cbrt cbrt_slope tanh sech2 sigmoid logistic_density logaddexp erf erfc erf_slope normal_density "
     "normal_cdf lorentzian atanh_slope acosh over_square over_norm2 unit_component exp_times exp_quotient "
     "pow_slope pow_log celu celu_gap selu selu_slope silu silu_slope mish mish_slope gelu gelu_slope gelu_tanh "
     "gelu_tanh_slope sigmoid_difference sigmoid_minus logit hinge binary_cross_entropy binary_cross_entropy_slope "
-    "binary_cross_entropy_with_logits softmax_minus soft_cross_entropy sin cos tan sec2 difference_over "
+    "binary_cross_entropy_with_logits difference_over "
     "half_squared_error".split()
 )
 
@@ -219,7 +220,9 @@ def text() -> str:
     out: list[str] = [
         "/* Generated from ops.py by native/rows.py: the rows of the table as C. */",
         "#ifndef MG_ROWS_H\n#define MG_ROWS_H\n#include <math.h>\n#include <string.h>",
-        '#ifndef MG_VECTOR\n#include "scalar.h"\n#endif',
+        "#ifndef MG_VECTOR",
+        two_over_pi(),
+        '#include "scalar.h"\n#endif',
         "#define MG_ABSENT (-0.0)\n#define mg_absent(g) ((g) == 0.0 && signbit(g))",
         f"#define MG_ROWS {len(TABLE)}",
         *[f"#define MG_OP_{name} {k}" for k, name in enumerate(TABLE)],
@@ -230,7 +233,7 @@ def text() -> str:
         *[each[: each.index("{")].rstrip() + ";" for each in definitions],
         *definitions,
     ]
-    out.append('#ifndef MG_VECTOR\n#include "lists.h"')
+    out += ["#ifndef MG_VECTOR", exp3(), '#include "lists.h"']
     for name in rows.of_arity(3):
         out += _as_list(name, "x[0], x[1], x[2]", 3)
     for table, star in (("MG_LEADING", False), ("MG_LISTS", True)):  # parameters that are one operand, or a list
@@ -242,6 +245,26 @@ def text() -> str:
 
 def _each(kind: str, names: Iterable[str]) -> str:
     return f"#define MG_EACH_{kind}(X) {' '.join(f'X({name})' for name in names)}"
+
+
+def two_over_pi() -> str:
+    """2/π in digits of 32 bits, for trigonometry.h: as many as the largest float asks for."""
+    words = 40
+    number = (1 << (32 * words + accurate.PI_BITS)) // accurate.half_pi()
+    digits = [number >> 32 * k & 0xFFFFFFFF for k in reversed(range(words))]
+    table = f"static const uint32_t MG_TWO_OVER_PI[] = {{{', '.join(f'0x{digit:x}' for digit in digits)}}};"
+    return f"#include <stdint.h>\n#define MG_TWO_OVER_PI_WORDS {words}\n{table}"
+
+
+def exp3() -> str:
+    """exp(x + x2) as three floats, x2 small beside 1: for lists.h, where a sum of exponentials cancels."""
+    c = Statements()
+    x, x2 = Name(c, "x0"), Name(c, "x1")
+    square, error = c.two_product(x2, x2)
+    more = careful.distil([1.0, x2, 0.5 * square, 0.5 * error, square * x2 * (1.0 / 6.0)])
+    parts = careful.distil(careful.product3(c, careful.exp3(c, x), more))
+    ends = [f"out[{i}] = {part.text};" for i, part in enumerate(parts)]
+    return function("void mg_exp3(double x0, double x1, double *out)", c, *ends)
 
 
 def _as_list(name: str, x: str, arity: int) -> list[str]:

@@ -1,14 +1,15 @@
 /* What rows.h stands on when it runs number by number: the C library's functions, as Python's math has them. */
 #define MG_INLINE static inline
+#include "trigonometry.h"
 #define M_EXP(x) exp(x)
 #define M_EXPM1(x) expm1(x)
 #define M_LOG(x) log(x)
 #define M_LOG1P(x) log1p(x)
 #define M_LOG2(x) log2(x)
 #define M_LOG10(x) log10(x)
-#define M_SIN(x) sin(x)
-#define M_COS(x) cos(x)
-#define M_TAN(x) tan(x)
+#define M_SIN(x) mg_sine(x)
+#define M_COS(x) mg_cosine(x)
+#define M_TAN(x) mg_tangent(x)
 #define M_ASIN(x) asin(x)
 #define M_ACOS(x) acos(x)
 #define M_ATAN(x) atan(x)
