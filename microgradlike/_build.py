@@ -13,6 +13,7 @@ import importlib
 import os
 import platform
 import sys
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any
@@ -34,9 +35,22 @@ PROCESSORS = {
 }
 
 
-def fingerprint(text: str) -> str:
-    """What engine.py compares, lest an extension that was built in place shadows later edits of value.py."""
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+# What the C of the table is made of, and what each extension is; engine.py compares, lest one that was built in place
+# shadows later edits.
+TABLE = (
+    "ops.py", "floats/careful.py", "floats/coefficients.py", "native/rows.py", "native/c_text.py", "native/lists.h",
+    "native/maths.h", "native/pairs.h", "native/scalar.h", "native/trigonometry.h",
+)  # fmt: skip
+SOURCES = {
+    "microgradlike._value": ("value.py", "value.pxd", "native/eager.h", *TABLE),
+    "microgradlike._calls": ("native/calls.pyx", "native/interpreter.h", *TABLE),
+    "microgradlike.compile._passes": ("compile/passes.py",),
+}
+
+
+def fingerprint(texts: Iterable[str]) -> str:
+    """What tells these texts from later ones."""
+    return hashlib.sha256("".join(texts).encode("utf-8")).hexdigest()
 
 
 def source_module(name: str) -> Any:
@@ -126,12 +140,11 @@ class BuildExtension(build_ext):  # type: ignore[misc]  # setuptools has no type
 
         # Under its own name an extension would shadow value.py and later edits of it.
         *packages, name = extension.split(".")
-        if name == "_calls":  # what would be wrong after an edit is the numbers of rows
-            suffix, text, origin = "pyx", _read("native", "calls.pyx"), _read("ops.py")
-        else:
-            suffix, text = "py", _read(*packages[1:], f"{name[1:]}.py")
-            origin = text
-        copies = {f"{name}.{suffix}": f"{text}\n\nBUILT_FROM = {fingerprint(origin)!r}\n"}
+        sources = SOURCES[extension]
+        built = fingerprint(_read(*path.split("/")) for path in sources)
+        text = _read(*sources[0].split("/"))
+        kind = sources[0].rpartition(".")[2]
+        copies = {f"{name}.{kind}": f"{text}\n\nSOURCES, BUILT_FROM = {sources!r}, {built!r}\n"}
         if name == "_value":
             copies["_value.pxd"] = _read("value.pxd")
         folder = self._folder(*packages)

@@ -136,12 +136,15 @@ def test_without_numpy_data_sets_are_lists(monkeypatch):
 
 
 def test_an_extension_older_than_its_source_is_noticed(tmp_path):
-    """The engine compares what the extension was built from with value.py, and only if value.py is newer."""
-    source = Path(engine.__file__).parents[1].joinpath("value.py").read_text("utf-8")
+    """The engine compares what the extension was built from with its sources, and only if one of them is newer."""
+    names = ("value.py", "ops.py", "native/lists.h")
+    source = "".join(Path(engine.__file__).parents[1].joinpath(name).read_text("utf-8") for name in names)
     built = tmp_path / "_value.so"
     built.write_bytes(b"")
     for when, of, outdated in [(0, source, False), (0, source + "#", True), (2**33, source + "#", False)]:
         os.utime(built, (when, when))
-        extension = SimpleNamespace(__file__=str(built), BUILT_FROM=sha256(of.encode()).hexdigest())
-        assert engine._outdated(extension) is outdated
-    assert engine._outdated(SimpleNamespace(__file__=str(tmp_path / "none"), BUILT_FROM="")) is False
+        extension = SimpleNamespace(__file__=str(built), SOURCES=names, BUILT_FROM=sha256(of.encode()).hexdigest())
+        assert engine.outdated(extension) is outdated
+    gone = SimpleNamespace(__file__=str(tmp_path / "none"), SOURCES=names, BUILT_FROM="")
+    assert engine.outdated(gone) is False
+    assert engine.outdated(SimpleNamespace(__file__=str(built))) is True

@@ -25,7 +25,7 @@ if native_engine:
         from .. import _calls as calls  # type: ignore[no-redef]
     except ImportError:  # the plain replay stands in
         calls = None
-    if calls is not None and outdated(calls, ops.__file__):
+    if calls is not None and outdated(calls):
         calls = None
 if calls is not None:
     lists = {row.number: [name[0] == "*" for name in row.parameters] for row in ROWS if row.arity is None}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from ..graph.engine import compiled, outdated
@@ -19,7 +18,7 @@ if compiled:
     except ImportError:
         pass
     else:
-        if not outdated(_passes, os.path.join(os.path.dirname(__file__), "passes.py")):
+        if not outdated(_passes):
             loops = _passes
 
 NAMES = tuple([TABLE[name].number for name in ("add", "sum", "multiply", "dot")])  # what `linear` asks for

@@ -623,21 +623,25 @@ def softmax_slope_of(w: Weights, k: float, j: float) -> float:
     return -(q + q2)
 
 
+def difference(a: Pair, b: Pair) -> Pair:
+    """a − b."""
+    s, e = two_sum(a[0], -b[0])
+    return two_sum(s, e + (a[1] - b[1]))
+
+
 def softmax_back(xs: tuple[float, ...], gs: Sequence[float]) -> list[float]:
     """What gₖ at softmaxₖ(x), for every k, is together at each xⱼ: sⱼ·(gⱼ·(1 − sⱼ) − Σ gₖsₖ over the others)."""
     w = weights_of(xs)
     if w is None:
         return [nan for _ in xs]
     shares = [quotient(*e, *w.total) for e in w.weights]
-    all_of_it = add_up([product(g, 0.0, *s) for g, s in zip(gs, shares, strict=True)])
+    owns = [product(g, 0.0, *s) for g, s in zip(gs, shares, strict=True)]
+    everything = add_up(owns)
     found = []
-    for g, s, (e, e2) in zip(gs, shares, w.weights, strict=True):
-        own, own2 = product(g, 0.0, *s)
-        rest, rest2 = two_sum(all_of_it[0], -own)
-        others, others2 = two_sum(w.total[0], -e)
-        q, q2 = product(g, 0.0, *quotient(others, others2 + (w.total[1] - e2), *w.total))
-        d, d2 = two_sum(q, -rest)
-        found.append(times(s[0], d, d2 + (q2 - (rest2 + (all_of_it[1] - own2)))) + d * s[1])
+    for g, s, e, own in zip(gs, shares, w.weights, owns, strict=True):
+        q = product(g, 0.0, *quotient(*difference(w.total, e), *w.total))
+        d = difference(q, difference(everything, own))
+        found.append(times(s[0], *d) + d[0] * s[1])
     return found
 
 
@@ -646,15 +650,12 @@ def log_softmax_back(xs: tuple[float, ...], gs: Sequence[float]) -> list[float]:
     w = weights_of(xs)
     if w is None:
         return [nan for _ in xs]
-    all_of_it = add_up([(g, 0.0) for g in gs])
+    everything = add_up([(g, 0.0) for g in gs])
     found = []
     for g, e in zip(gs, w.weights, strict=True):
-        others, others2 = two_sum(w.total[0], -e[0])
-        q, q2 = product(g, 0.0, *quotient(others, others2 + (w.total[1] - e[1]), *w.total))
-        rest, rest2 = two_sum(all_of_it[0], -g)
-        p, p2 = product(rest, rest2 + all_of_it[1], *quotient(*e, *w.total))
-        d, d2 = two_sum(q, -p)
-        found.append(d + (d2 + (q2 - p2)))
+        q = product(g, 0.0, *quotient(*difference(w.total, e), *w.total))
+        d, d2 = difference(q, product(*difference(everything, (g, 0.0)), *quotient(*e, *w.total)))
+        found.append(d + d2)
     return found
 
 

@@ -17,18 +17,25 @@ if _wanted not in ("", "python", "compiled"):
     raise ValueError(f"MICROGRADLIKE_ENGINE is {_wanted!r}: set it to 'python' or 'compiled', or leave it unset")
 
 
-def outdated(extension: Any, source: str) -> bool:
-    """Whether the source was edited after the extension was built in place from it."""
+def outdated(extension: Any) -> bool:
+    """Whether one of its sources was edited after the extension was built in place from them (see _build.py)."""
+    package = os.path.dirname(os.path.dirname(__file__))
     try:
-        if os.path.getmtime(source) <= os.path.getmtime(extension.__file__):
+        paths = [os.path.join(package, *source.split("/")) for source in extension.SOURCES]
+        built = os.path.getmtime(extension.__file__)
+        if all(os.path.getmtime(path) <= built for path in paths):
             return False
-        with open(source, encoding="utf-8") as file:
-            text = file.read()
+        from hashlib import sha256
+
+        now = sha256()
+        for path in paths:
+            with open(path, encoding="utf-8") as file:
+                now.update(file.read().encode("utf-8"))
     except OSError:
         return False
-    from hashlib import sha256
-
-    return bool(sha256(text.encode("utf-8")).hexdigest() != extension.BUILT_FROM)
+    except AttributeError:  # built before it said what it was built from
+        return True
+    return bool(now.hexdigest() != extension.BUILT_FROM)
 
 
 if TYPE_CHECKING or _wanted == "python":
@@ -37,9 +44,9 @@ else:
     try:
         from .. import _value as _engine
 
-        if outdated(_engine, os.path.join(os.path.dirname(os.path.dirname(__file__)), "value.py")):
+        if outdated(_engine):
             warnings.warn(
-                "the compiled engine was built from another value.py, so the plain one runs: "
+                "the compiled engine was built from another value.py or another table, so the plain one runs: "
                 "build it again with `python -m pip install -e .`",
                 stacklevel=2,
             )

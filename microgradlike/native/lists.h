@@ -621,8 +621,7 @@ static void mg_log_softmax_each(const double *x, int n, double *z) {
 
 MG_INLINE mg_pair mg_minus(mg_pair a, mg_pair b) {
   mg_pair r = mg_two_sum(a.hi, -b.hi);
-  r.lo += a.lo - b.lo;
-  return r;
+  return mg_two_sum(r.hi, r.lo + (a.lo - b.lo));
 }
 
 /* sⱼ·(gⱼ·(1 − sⱼ) − Σ gₖsₖ over the others); of the logarithm gⱼ·(1 − sⱼ) − sⱼ·Σ gₖ over the others */
