@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from .. import floats, ops
+from .. import floats
 from ..graph.engine import compiled as native_engine
 from ..graph.engine import outdated, recorder
 from ..ops import ROWS

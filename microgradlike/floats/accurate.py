@@ -26,6 +26,7 @@ last half ulp, or a corner, would cost more lines than it is worth:
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from math import copysign, exp, expm1, fabs, frexp, fsum, inf, ldexp, log1p, nan
