@@ -63,8 +63,7 @@ if not cython.compiled:  # the rows of the table in C, where there is C (value.p
     _nothing_in_c: Any = lambda *_: False
     mg_call_1 = mg_call_2 = mg_call_n = mg_each = mg_back_1 = mg_back_2 = mg_back_n = mg_back_each = _nothing_in_c
 
-# The rows whose arithmetic is written out below, because programs are mostly made of them.
-# tests/test_value.py holds every one of these lines equal to the table.
+# The rows of operators; tests/test_value.py holds what is written out below equal to the table.
 ADD, SUBTRACT, MULTIPLY, DIVIDE, POW = (TABLE[_].number for _ in ("add", "subtract", "multiply", "divide", "pow"))
 NEGATIVE, RELU, POSITIVE = (TABLE[_].number for _ in ("negative", "relu", "positive"))
 
@@ -911,9 +910,7 @@ def recorder(row: Op) -> Callable[..., Any]:
             if isinstance(x, Value):
                 constant = False
             elif type(x) is not float:
-                operands = tuple(map(_operand, args))
-                if NotImplemented in operands:
-                    raise _refused(row, args)
+                operands = _operands(row, args)
                 constant = all(type(x) is float for x in operands)
                 break
         if arity is not None and len(args) != arity:
@@ -957,11 +954,21 @@ if COMPILED:
         return cython.cast(cython.p_double, cython.cast(cython.p_char, raw))
 
 
+@cython.cfunc
+def _operands(row: Op, args: tuple) -> tuple:  # type: ignore[type-arg]
+    """The arguments as Values and exact floats."""
+    operands: list = []  # type: ignore[type-arg]
+    for x in args:
+        operand = _operand(x)
+        if operand is NotImplemented:
+            raise _refused(row, args)
+        operands.append(operand)
+    return tuple(operands)
+
+
 def elements(row: Op, xs: Sequence[Any]) -> list[Any]:
     """`row` of every index and these xs, in time and memory that grow as the list does: nodes share their operands."""
-    operands = tuple(map(_operand, xs))
-    if NotImplemented in operands:
-        raise _refused(row, (0.0, *xs))
+    operands = _operands(row, (0.0, *xs))[1:]
     n: cython.int = len(operands)
     results: Any
     if cython.compiled:

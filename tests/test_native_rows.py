@@ -55,7 +55,8 @@ def both(row, x):
 @given(data=st.data())
 def test_every_row_and_its_slopes_equal_floats(row, data):
     smooth = [st.floats(low, high) for low, high in row.domain]
-    x = data.draw(st.one_of(operands(row, anything), operands(row, *smooth)))
+    wild = row.name != "soft_cross_entropy"  # of targets that are a distribution it is a sum of one sign
+    x = data.draw(st.one_of(operands(row, anything), operands(row, *smooth)) if wild else operands(row, *smooth))
     (z, expected), partials = both(row, x)
     assert apart(z, expected) <= (0.0 if row.name in EXACT else 4.0), (z, expected)  # 2 each from the truth
     for got, partial in partials:

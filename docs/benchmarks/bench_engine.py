@@ -1,4 +1,5 @@
-"""The engine beside other scalar engines: W1 the moons network, W2 a training step of a GPT, W6 deep graphs, W7 import.
+"""The engine beside other scalar engines: W1 the moons network, W2 a training step of a GPT, W6 deep graphs, W7 import;
+and W11 the package's own parts beside the same by hand.
 
 W1 and W2 are the programs of docs/examples; each peer runs the same functions with its own kind of number. Both
 builds of our engine are measured side by side in one process. W6 and W7 run in processes of their own, since
@@ -35,6 +36,7 @@ def cases(small):
     yield gpt(small)
     yield from deep(small)
     yield imports(small)
+    yield from parts(small)
 
 
 # ── W1: the moons network ───────────────────────────────────────────────────────────────────────
@@ -297,6 +299,68 @@ def children_time():
         return time.perf_counter()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
+
+
+# ── W11: the package's own parts beside the same by hand ────────────────────────────────────────
+def parts(small):
+    """A network, a layer of tanh, softmax and a loss: the package's, and written with * and + and exp; eager."""
+    import microgradlike as mg
+
+    def beside(name, ours, other, leaves, label="by hand", check=None):
+        def work(f):
+            def run():
+                for v in leaves:
+                    v.grad = 0.0
+                loss = f()
+                loss.backward()
+                return [loss.data, [v.grad for v in leaves]]
+
+            return run
+
+        peers = {"microgradlike's own": work(ours), label: work(other)}
+        return case(f"W11 {name}", "µs", peers, check, small=small, seconds=8, note="Value and gradient, eager.")
+
+    def weighted(xs):
+        return mg.sum([x * (1.0 + k) for k, x in enumerate(xs)])
+
+    def network(x):
+        for layer in net.layers:
+            zs = []
+            for neuron in layer.neurons:
+                z = neuron.b
+                for w, each in zip(neuron.w, x, strict=True):
+                    z = z + w * each
+                zs.append(z if layer is net.layers[-1] else z.relu())
+            x = zs
+        return x[0]
+
+    def softmax(xs):
+        exponentials = [mg.exp(x) for x in xs]
+        total = sum(exponentials)
+        return [e / total for e in exponentials]
+
+    def leaves(n):
+        return [mg.Value(numbers.uniform(-1, 1)) for _ in range(n)]
+
+    net, numbers = mg.nn.MLP(2, [16, 16, 1], seed=1), random.Random(4)
+    point = [0.5, -0.3]
+    yield beside("nn.MLP 2-16-16-1", lambda: +first(net(point)), lambda: network(point), net.parameters())
+    xs = leaves(20 if small else 1000)
+    products = lambda: weighted([x * 0.75 for x in xs])
+    tanhs = lambda: weighted([x.tanh() for x in xs])
+    yield beside(f"{len(xs)} tanh", tanhs, products, xs, "as many products", lambda _: None)
+    for n in (10, 100) if small else (10, 100, 1000):
+        zs = leaves(n)
+        ours, other = [lambda f=f, zs=zs: weighted(f(zs)) for f in (mg.softmax, softmax)]
+        yield beside(f"softmax of {n}", ours, other, zs)
+    zs = leaves(10)
+    by_hand = lambda: mg.log(sum([mg.exp(z) for z in zs])) - zs[3]
+    yield beside("cross-entropy of 10", lambda: mg.losses.cross_entropy(zs, 3), by_hand, zs)
+
+
+def first(output):
+    """The Value that a network with one output answers."""
+    return output[0] if isinstance(output, list) else output
 
 
 if __name__ == "__main__":
