@@ -294,3 +294,73 @@ def test_a_mistaken_trace_is_refused_not_run():
     with pytest.raises(TypeError):
         runner.values([], [["x"]])
     assert runner.values([], [[4.0]]) == [(8.0,)]
+
+
+# ── tiers ───────────────────────────────────────────────────────────────────────────────────────
+def test_the_tier_says_what_ran_and_why():
+    np = pytest.importorskip("numpy", reason="plans are of arrays")
+    w = Value(0.5)
+    step = mg.compile(lambda x: mg.exp(w * x) * w)
+    with pytest.raises(RuntimeError, match="not recorded"):
+        _ = step.tier
+    small = "python" if interpreted.calls is None else "interpreter"
+    for _ in range(3):
+        step(1.0)
+        assert step.tier.name == small
+        assert "eager" in str(step.tier)
+    step.value_and_grad([1.0, 2.0])
+    assert step.tier.name == small
+    many = np.linspace(0.0, 1.0, 300_000)
+    planned = step.value_and_grad(many)
+    assert step.tier.name in ("native", "numpy")
+    step.map(many[:10])
+    assert step.tier.name == small
+    exact = mg.compile(step.function, exact=True)
+    value, gradient = exact.value_and_grad(many)
+    assert exact.tier == (small, "exact=True")
+    assert planned == (pytest.approx(value, rel=1e-13), pytest.approx(gradient, rel=1e-13))
+    step(1.0)
+    assert step.tier.name == small
+    assert mg.compile(step.function, backend="numpy").value_and_grad([1.0])[0] == pytest.approx(step(1.0))
+
+
+def test_exact_is_eager_over_rows():
+    xs = [0.1 * k - 3.0 for k in range(60)]
+    w = Value(0.7)
+
+    def f(x):
+        return mg.tanh(w * x) * mg.gelu(x) + w
+
+    for x in xs:
+        f(Value(x)).backward()
+    step = mg.compile(f, exact=True)
+    assert bits([float(y) for y in step.map(xs)]) == bits([f(x).data for x in xs])
+    _, gradient = step.value_and_grad(xs)
+    assert bits(gradient) == bits([w.grad / 60.0])
+    with pytest.raises(ValueError, match="exact=True"):
+        mg.compile(f, exact=True, backend="numpy")
+
+
+def test_a_plan_is_made_when_it_pays():
+    """Many calls of one row: step by step until that cost as much as a plan, which then takes over."""
+    pytest.importorskip("numpy", reason="plans are of arrays")
+    w = [Value(0.01 * k) for k in range(400)]
+    step = mg.compile(lambda x: mg.sum([mg.tanh(wi * x) for wi in w]))
+    names = []
+    for _ in range(2_000):
+        step.value_and_grad([0.5])
+        names.append(step.tier.name)
+        if names[-1] != names[0]:
+            break
+    assert names[0] in ("interpreter", "python")
+    assert names[-1] in ("native", "numpy")
+    chain = mg.compile(lambda x: _chained(w[1] * x, 3_000))
+    for _ in range(300):
+        chain.value_and_grad([0.5])
+    assert chain.tier.name == names[0]
+
+
+def _chained(x, n):
+    for _ in range(n):
+        x = x * 0.5 + 0.1
+    return x

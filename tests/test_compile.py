@@ -303,8 +303,9 @@ def test_a_long_chain_is_no_work_for_arrays(monkeypatch):
     step.value_and_grad([1.0])
     assert list(step.recording.runners) == ["interpreter" if compiled.calls else "python"]
     table = mg.compile(lambda x: mg.sum([mg.tanh(w * x * float(i)) for i in range(9_000)]))
-    table.value_and_grad([1.0])
-    assert list(table.recording.runners) == ["numpy"]
+    for _ in range(300):  # so many that a plan pays
+        table.value_and_grad([1.0])
+    assert table.tier.name == "numpy"
 
 
 def test_a_number_frozen_by_detaching_is_reported():

@@ -35,6 +35,7 @@ from .inputs import (
 from .interpreted import Caller, calls, program, quick, quick_call
 from .python_backend import PythonRunner
 from .recording import BranchError, Recording, is_recorded, record, recorded_graph
+from .tiers import Tier, choose
 from .watch import Watch
 
 __all__ = ["Compiled", "compile"]
@@ -42,8 +43,6 @@ __all__ = ["Compiled", "compile"]
 BACKENDS = ("auto", "python", "numpy", "native")
 _MOST_BRANCHES = 64
 _MOST_SHAPES = 256  # of the arguments: the oldest is forgotten, and recorded again if it comes back
-_SMALL = 20_000  # operands × rows up to which generated Python is as good as anything
-_NARROW = 100  # operands × rows of each level, below which array calls cost more than their numbers
 
 
 @overload
@@ -55,6 +54,7 @@ def compile(
     backend: str = ...,
     on_branch: str = ...,
     threads: int | None = ...,
+    exact: bool = ...,
 ) -> Compiled: ...
 @overload
 def compile(
@@ -65,6 +65,7 @@ def compile(
     backend: str = ...,
     on_branch: str = ...,
     threads: int | None = ...,
+    exact: bool = ...,
 ) -> Callable[[Callable[..., Any]], Compiled]: ...
 
 
@@ -76,6 +77,7 @@ def compile(
     backend: str = "auto",
     on_branch: str = "rerecord",
     threads: int | None = None,
+    exact: bool = False,
 ) -> Any:
     """Record a computation on Values once, and replay it over whole data sets.
 
@@ -91,6 +93,8 @@ def compile(
             "rerecord" (each way gets its own program) or "raise".
         threads: how many may share the rows in native code; None: as many as there are processors, where they pay.
             The result does not depend on it.
+        exact: whether many rows, too, are run step by step, with the eager engine's bits, however long it takes.
+            `step(x)` always is. `step.tier` says what ran, and why.
 
     Returns:
         A `Compiled`.
@@ -124,8 +128,10 @@ def compile(
         raise ValueError(f"on_branch must be 'rerecord' or 'raise', not {on_branch!r}")
     if threads is not None and (not isinstance(threads, int) or threads < 1):
         raise ValueError(f"threads must be a whole number of at least 1, or None, not {threads!r}")
+    if exact and backend not in ("auto", "python"):
+        raise ValueError(f"exact=True goes step by step, so it leaves no choice of a backend: not {backend!r}")
     _require(backend)
-    options = {"backend": backend, "on_branch": on_branch, "threads": threads}
+    options = {"backend": backend, "on_branch": on_branch, "threads": threads, "exact": exact}
     if function is None:
         return lambda f: Compiled(f, inputs, options)
     return Compiled(function, inputs, options)
@@ -159,6 +165,7 @@ class Compiled(Caller):
         self._index: dict[Value, int] = {}
         self._last: Recording | None = None
         self._watch: Watch | None = None  # what the function has read elsewhere
+        self._tier: Tier | None = None  # of the last call that is not one example
         self._bind: inspect.Signature | None = None
         self._names: list[str] = []
         self._positional = range(0)  # how many arguments there may be, if they can only be positional ones
@@ -275,6 +282,7 @@ class Compiled(Caller):
         """
         if is_recorded():
             return self._itself(arguments, named)
+        self._tier = None
         try:
             signature, numbers = self._flat(arguments, named)
             if self._derivative is not None and not named:
@@ -290,19 +298,8 @@ class Compiled(Caller):
         answer = results[0] if made is None else made(results)
         if self._small != "interpreter" or named:
             return answer
-        return self._taken(
-            answer,
-            quick_call(
-                self._runner(recording, self._small),
-                recording,
-                arguments,
-                calls.VALUE,
-                (),
-                made,
-                self._patience(),
-                self._away,
-            ),
-        )
+        runner = self._runner(recording, self._small)
+        return self._taken(answer, quick_call(runner, recording, arguments, calls.VALUE, (), made, self._away))
 
     def _taken(self, answer: Any, call: Any) -> Any:
         if call is not None:
@@ -314,9 +311,29 @@ class Compiled(Caller):
         """The backend for one example: the interpreter, or Python where that is not there (or not wanted)."""
         return "python" if calls is None or self._options["backend"] == "python" else "interpreter"
 
-    def _patience(self) -> int:
-        """How many calls the interpreter takes before somebody asks whether another tier would pay."""
-        return 1 << 60
+    @property
+    def tier(self) -> Tier:
+        """What ran the last call, and why: "interpreter", "python", "native" or "numpy".
+
+        `step(x)` always runs step by step, with the eager engine's bits. `map`, `value_and_grad` and `backward` do so
+        until a plan of array instructions pays, then run that; `exact=True` keeps them from it.
+
+        Raises:
+            RuntimeError: nothing ran yet.
+
+        Example:
+            >>> import microgradlike as mg
+            >>> step = mg.compile(lambda x: x * x)
+            >>> step(3.0)
+            9.0
+            >>> step.tier.why
+            "one example, with the eager engine's bits"
+        """
+        if self._last is None and self._seen is None:
+            raise RuntimeError(f"{self.__name__} is not recorded yet: call it once")
+        if self._tier is None or self.ran_quickly:
+            return Tier(self._small, "one example, with the eager engine's bits")
+        return self._tier
 
     def _itself(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """The result as Values, which record what is computed with them."""
@@ -573,14 +590,16 @@ class Compiled(Caller):
     def _choose(self, recording: Recording, count: int, gradient: bool = False) -> str:
         """The backend for this many rows."""
         wanted: str = self._options["backend"]
+        self.ran_quickly = False
         if wanted != "auto":
+            self._tier = Tier(wanted, f"backend={wanted!r}")
             return wanted
-        work = recording.work * count * (3 if gradient else 1)
-        if find_numpy() is None or work <= _SMALL:
-            return self._small
-        if find_native():
-            return "native"
-        return self._small if work <= _NARROW * recording.depth else "numpy"
+        if self._options["exact"]:
+            self._tier = Tier(self._small, "exact=True")
+        else:
+            plan = "native" if find_native() else "numpy" if find_numpy() else None
+            self._tier = choose(recording, count, gradient, self._small, plan)
+        return self._tier.name
 
     def _runner(self, recording: Recording, backend: str) -> Any:
         runner = recording.runners.get(backend)

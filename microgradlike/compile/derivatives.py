@@ -44,7 +44,7 @@ class Derivative:
         runner = of._runner(recording, "interpreter")
         results, gradients = runner.jacobian(data_of(recording.parameters), numbers)
         several = None if recording.scalar else flatten(build(recording.result, iter([0.0] * recording.results)))[1]
-        call = quick_call(runner, recording, arguments, self.answer, wanted, several, of._patience(), of._away)
+        call = quick_call(runner, recording, arguments, self.answer, wanted, several, of._away)
         ends = [0, *accumulate(map(size, signature))]
         builds = {n: flatten(arguments[n])[1] for n in ([wanted] if isinstance(wanted, int) else wanted)}
 

@@ -38,6 +38,8 @@ _COMPARISONS = ("less", "less_equal", "greater", "greater_equal", "equal", "not_
 class Caller:
     """Without the extension: every call goes the way that any call can go."""
 
+    ran_quickly = False
+
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         return self._call(*arguments, **named)  # type: ignore[attr-defined]
 
@@ -80,7 +82,6 @@ def quick_call(
     what: int,
     wanted: Any,
     build: Any,
-    count: int,
     away: Any,
 ) -> Any:
     """A call bound to what takes such arguments; None if they are of kinds that C code does not read."""
@@ -100,7 +101,6 @@ def quick_call(
         wanted,
         build,
         away or (is_recorded if recording.parameters else None),
-        count,
     )
 
 

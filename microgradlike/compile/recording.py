@@ -97,6 +97,7 @@ class Recording:
         self._depth = -1
         self._program: Program | None = None
         self.runners: dict[str, Any] = {}
+        self.spent = 0.0  # what its runs would have taken step by step, for tiers.py
         self.where: tuple[int, list[int] | None] = (-1, None)  # among so many parameters, where its own are
 
     @property

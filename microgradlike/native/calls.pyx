@@ -332,7 +332,6 @@ cdef class Call:
         wanted: the arguments to differentiate by, or None for the first alone (the result is no tuple then).
         build: makes the answer of a list with an entry for each result; None if there is one result, a number.
         observed: tells whether somebody is recording, or what was recorded is no longer so; None if it need not be asked.
-        count: how many calls to take.
     """
 
     cdef Interpreter program
@@ -344,11 +343,10 @@ cdef class Call:
     cdef bint single
     cdef int what
     cdef object build, observed
-    cdef public long long left
 
-    def __cinit__(self, Interpreter program, shapes, list leaves, limits, int what, wanted, build, observed, count):
+    def __cinit__(self, Interpreter program, shapes, list leaves, limits, int what, wanted, build, observed):
         cdef Py_ssize_t i, n
-        self.program, self.leaves, self.build, self.observed, self.left = program, leaves, build, observed, count
+        self.program, self.leaves, self.build, self.observed = program, leaves, build, observed
         self.what, self.single = what, type(wanted) is int
         self.limits, self.wanted = list(limits), [wanted] if self.single else list(wanted)
         self.shapes = list(shapes)
@@ -404,7 +402,7 @@ cdef class Call:
         """The answer for these arguments, or MISSED: they are not of these kinds, or take another branch."""
         cdef Interpreter p = self.program
         cdef Py_ssize_t i
-        if n != self.arguments or p.busy or self.left <= 0:
+        if n != self.arguments or p.busy:
             return MISSED
         p.busy = True
         try:
@@ -425,7 +423,6 @@ cdef class Call:
             for i in range(p.tests):
                 if not p.holds(i):
                     return MISSED
-            self.left -= 1
             return self.answer()
         finally:
             p.busy = False
@@ -513,6 +510,7 @@ cdef class Caller:
 
     cdef vectorcallfunc vectorcall
     cdef tuple calls
+    cdef public bint ran_quickly  # whether the last call did
 
     def __cinit__(self, *_, **__):
         self.vectorcall = <vectorcallfunc><void *>called
@@ -523,7 +521,7 @@ cdef class Caller:
 
     def _take(self, Call call):
         """Try this call first from now on; the oldest of many is forgotten."""
-        self.calls = (call, *[each for each in self.calls if each.left > 0][:7])
+        self.calls = (call, *self.calls[:7])
 
     def _forget(self):
         """No quick calls any more."""
@@ -536,8 +534,10 @@ cdef PyObject *called(PyObject *me, PyObject *const *args, size_t flags, PyObjec
         for call in (<Caller>me).calls:
             found = (<Call>call).run(args, n)
             if found is not MISSED:
+                (<Caller>me).ran_quickly = True
                 Py_INCREF(found)
                 return <PyObject *>found
+    (<Caller>me).ran_quickly = False
     return PyObject_Vectorcall((<object>me)._call, args, n, names)
 
 
