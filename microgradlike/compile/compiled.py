@@ -555,8 +555,8 @@ class Compiled(Caller):
                     known = self._recordings[signature]
                 recording = known[tried]
                 part = rows if left is None else rows.chosen(left)
-                tested = self._tested(recording, part)
-                fits = fitting(recording.outcomes, tested)
+                tested = () if recording.tests is None else self._tested(recording, part, recording.tests)
+                fits = fitting(recording.outcomes, tested) if recording.outcomes else ()
                 if all(fits):
                     mine, left = left, []
                 elif any(fits):
@@ -567,7 +567,8 @@ class Compiled(Caller):
                 else:
                     left = list(range(rows.count)) if left is None else left
                     continue
-                verify(recording.checks, part, tested)
+                if recording.checks:
+                    verify(recording.checks, part, tested)
                 found.append((recording, mine, part))
                 self._last = recording
                 if not left:
@@ -578,14 +579,11 @@ class Compiled(Caller):
         """The results for one example, and what the backend gives behind them."""
         return self._runner(recording, self._small).values(data_of(recording.parameters), [numbers])[0]
 
-    def _tested(self, recording: Recording, rows: Rows) -> Any:
+    def _tested(self, recording: Recording, rows: Rows, tests: Recording) -> Any:
         """What the tests of a recording give for each row."""
-        if recording.tests is None:
-            return [()] * rows.count
-        compares_data = len(recording.tests.trace) <= len(recording.outcomes)  # else eager's bits decide at a tie
-        backend = self._choose(recording.tests, rows.count) if compares_data else self._small
-        runner = self._runner(recording.tests, backend)
-        return runner.values(data_of(recording.tests.parameters), _fed(runner, rows))
+        compares_data = len(tests.trace) <= len(recording.outcomes)  # else eager's bits decide at a tie
+        runner = self._runner(tests, self._choose(tests, rows.count) if compares_data else self._small)
+        return runner.values(data_of(tests.parameters), _fed(runner, rows))
 
     def _choose(self, recording: Recording, count: int, gradient: bool = False) -> str:
         """The backend for this many rows."""
