@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...floats import careful
 from ...graph.program import Program, Slot, Tape
@@ -75,6 +75,13 @@ class Truth(Script):
 literal = Script.literal
 
 
+class Gate(NamedTuple):
+    """A cotangent that there is only where a condition holds."""
+
+    condition: Any
+    cotangent: Any
+
+
 class JavaScript(Source):
     """The namespace. `prelude()` is the source of all functions that what was written so far calls."""
 
@@ -90,6 +97,10 @@ class JavaScript(Source):
 
     def defined(self, test: Any, x: Any) -> Script:
         return Script(f"({literal(test)} === {literal(test)} ? {literal(x)} : NaN)")
+
+    def gate(self, condition: Any, g: Any) -> Any:
+        """A cotangent that flows where the condition holds; elsewhere there is none."""
+        return Gate(condition, g) if isinstance(condition, str) else g if condition else None
 
     def compared(self, name: str, x: Any, y: Any) -> Truth:
         symbol = {"==": "===", "!=": "!=="}.get(RELATIONS[name], RELATIONS[name])
@@ -178,8 +189,15 @@ class JavaScript(Source):
         return "\n".join([*head, *self.functions.values()])
 
 
+def _called(function: str) -> Callable[..., Name]:
+    return lambda self, *xs: self.called(function, *xs)
+
+
 class Steps(Statements):
     """The words of the careful formulas as statements of a JavaScript function."""
+
+    abs, copysign, pow, scale = _called("abs"), _called("copysign"), _called("pow"), _called("scale")
+    sqrt, exp, expm1, log, log1p = map(_called, ("sqrt", "exp", "expm1", "log", "log1p"))
 
     def __init__(self, m: JavaScript) -> None:
         super().__init__()
@@ -195,31 +213,19 @@ class Steps(Statements):
             self.lines.append(f"const {name.text} = {text};")
         return name
 
-    def _called(self, function: str, *xs: Any) -> Name:
+    def called(self, function: str, *xs: Any) -> Name:
         self.m.need(function)
         return self.new(f"{function}({', '.join(map(self.text, xs))})")
-
-    def abs(self, x: Any) -> Name:
-        return self._called("abs", x)
-
-    def copysign(self, x: Any, y: Any) -> Name:
-        return self._called("copysign", x, y)
-
-    def pow(self, x: Any, y: Any) -> Name:
-        return self._called("pow", x, y)
 
     def fmod(self, x: Any, y: Any) -> Name:
         return self.new(f"{self.text(x)} % {self.text(y)}")
 
-    def scale(self, x: Any, k: Any) -> Name:
-        return self._called("scale", x, k)
-
     def two_product(self, a: Any, b: Any) -> tuple[Name, Name]:
-        return self.new(f"{self.text(a)} * {self.text(b)}"), self._called("lost", a, b)
+        return self.new(f"{self.text(a)} * {self.text(b)}"), self.called("lost", a, b)
 
     def split(self, x: Any) -> tuple[Name, Name]:
-        k = self._called("exponent", x)
-        return self._called("scale", x, -k), k
+        k = self.called("exponent", x)
+        return self.called("scale", x, -k), k
 
     def rarely(self, test: Any, x: Any, better: Callable[[], Any]) -> Name:
         name, known, lines = self._fresh(), dict(self._known), self.lines
