@@ -551,9 +551,17 @@ def test_what_cannot_be_played_with_is_told():
         ((3, X, [0, 1]), {}, TypeError, "takes a module with parameters"),
         ((nn.MLP(2, [3], seed=0), X, [0, 1]), {}, ValueError, "2 classes, and the model 3 outputs"),
         ((net, [*X, [1.0, 1.0]], ["a", "b", "c"]), {}, ValueError, "3 classes, and the model one output"),
+        ((nn.MLP(2, [3], seed=0), X, [0.5, 1.5]), {}, ValueError, "3 outputs for one number of y"),
         ((mg.models.LogisticRegression(), X, [0, 1]), {}, ValueError, "not fitted"),
     ):
         with pytest.raises(error, match=message):
             playground(*arguments, **options)
+    kinds = [
+        playground(net, X, y).subject.kind for y in ([0, 1], [False, True], [0.0, 1.0], ["a", "b"], [-1, 1], [0.5, 1.0])
+    ]
+    assert kinds == [*["logit"] * 5, "number"]
+    assert playground(net, [*X, [1.0, 1.0]], [1, 2, 3]).subject.kind == "number"
+    own = playground(net, X, [0, 1], loss=lambda z, t: mg.losses.hinge(z, 2 * t - 1))
+    assert own.subject.loss.op.name == "hinge"
     with pytest.raises(ValueError, match=r"end its name in \.html"):
         playground(net, X, [0, 1]).save("a.svg")

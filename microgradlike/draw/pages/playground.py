@@ -77,9 +77,10 @@ def playground(
     Args:
         model: a module of `mg.nn` (or anything with `parameters()` that is called with a row), or a fitted model of
             `mg.models`, whose network goes on from where it is (its penalty `l2` does not act in the page).
-        X: m rows of n numbers. y: m labels, for classes (text, whole numbers, booleans), or m numbers to be met.
+        X: m rows of n numbers. y: m labels, for classes (text, whole numbers, booleans, 0.0 and 1.0), or m numbers to
+            be met; to a model with one output, more than two whole numbers are such numbers.
         loss: `loss(output, target)` of one example; None takes the one that fits: cross-entropy, or half the squared
-            error. The target is a Value.
+            error. The target is a Value: the number, or the class, counted from 0.
         optimizer: what the page starts with, a name as the models have it; the page can change it.
         learning_rate: a number from 0.0001 to 10; None takes one that suits the optimiser.
         batch_size: rows of a step; None is all of them.
@@ -189,6 +190,12 @@ def _subject(model: Any, X: Any, y: Any, loss: Callable[[Any, Any], Any] | None)
         raise TypeError(
             f"playground takes a module with parameters(), or a fitted model of mg.models, not {type(model).__name__}"
         )
+    inputs = [Value(x, label=name) for x, name in zip(rows[0], names, strict=True)]
+    named = getattr(network, "graph", None)
+    returned = named(inputs) if callable(named) else network(inputs)
+    outputs = [returned] if isinstance(returned, Value) else list(returned)
+    if labels is None and len(outputs) == 1 and len(set(targets)) > 2 and not isinstance(targets[0], str):
+        classification = False  # one output for many whole numbers: they are to be met
     classes = _class_list(targets, labels) if classification else []
     if classification:
         number = {label: float(k) for k, label in enumerate(classes)}
@@ -198,12 +205,8 @@ def _subject(model: Any, X: Any, y: Any, loss: Callable[[Any, Any], Any] | None)
         column = [number[t] for t in targets]
     else:
         column = [real(f"y[{i}]", t) for i, t in enumerate(targets)]
-    inputs = [Value(x, label=name) for x, name in zip(rows[0], names, strict=True)]
     target = Value(column[0], label="y" if "y" not in names else "target")
-    named = getattr(network, "graph", None)
-    returned = named(inputs) if callable(named) else network(inputs)
-    outputs = [returned] if isinstance(returned, Value) else list(returned)
-    kind, result = _loss(outputs, target, returned, len(classes), loss)
+    kind, result = _loss(outputs, target, len(classes), loss)
     result.label = "loss" if result.label is None else result.label
     parameters = list(network.parameters())
     if not parameters:
@@ -240,8 +243,10 @@ def _standardised(scaler: Any, rows: list[list[float]], scales: list[Any]) -> li
 
 
 def _are_classes(targets: Sequence[Any]) -> bool:
-    """Whether these are labels, rather than numbers to be met."""
-    return all(isinstance(t, (str, bool, int)) for t in targets) and len(set(targets)) <= MOST_CLASSES
+    """Whether these are labels, rather than numbers to be met: text, whole numbers, or 0.0 and 1.0."""
+    kinds = set(targets)
+    labels = all(isinstance(t, (str, bool, int)) for t in targets) or kinds <= {0.0, 1.0}
+    return labels and len(kinds) <= MOST_CLASSES
 
 
 def _class_list(targets: Sequence[Any], known: list[Any] | None) -> list[Any]:
@@ -252,7 +257,7 @@ def _class_list(targets: Sequence[Any], known: list[Any] | None) -> list[Any]:
 
 
 def _loss(
-    outputs: list[Value], target: Value, returned: Any, classes: int, own: Callable[[Any, Any], Any] | None
+    outputs: list[Value], target: Value, classes: int, own: Callable[[Any, Any], Any] | None
 ) -> tuple[str, Value]:
     """What the outputs are, and the loss of one example."""
     last = outputs[0].op.name if outputs[0].op is not None else ""
@@ -268,7 +273,7 @@ def _loss(
     if kind in ("scores", "probabilities") and len(outputs) != classes:
         raise ValueError(f"y has {classes} classes, and the model {len(outputs)} outputs: it needs one for each class")
     if own is not None:
-        found = own(returned, target)
+        found = own(outputs[0] if len(outputs) == 1 else outputs, target)
         if not isinstance(found, Value) or found.is_leaf:
             raise TypeError(f"loss must return a Value that it computed, not {found!r:.60}")
         return kind, found

@@ -82,7 +82,7 @@ const type = (box, start, get, set) => { // a field on the card itself
   field.onblur = () => end(true);
   view.append(field);
   field.focus();
-  if (start) field.setSelectionRange(1, 1); else field.select();
+  if (start) field.setSelectionRange(1, 1); else { field.select(); field.scrollLeft = 0; }
 };
 
 const chart = (figure, losses, name) => {
