@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from .arguments.habits import no_such_name
-from .graph.engine import Value, number, stood_for, values
+from .graph.engine import Value, number, values
 from .graph.observed import require
 
 __all__ = [
@@ -182,7 +182,6 @@ if not TYPE_CHECKING:
 
 # ── what the arguments may be ───────────────────────────────────────────────────────────────────
 def _scalar(name: str, x: Any) -> Any:
-    x = stood_for(x)
     if isinstance(x, Value):
         return x
     try:

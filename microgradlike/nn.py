@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .arguments.checks import choice, flag, integer
@@ -19,7 +21,7 @@ from .arguments.habits import Familiar, no_such_name
 from .graph.engine import Value, assign, elements, set_grads, topological_order, values
 from .ops import TABLE, Op
 
-__all__ = ["MLP", "Layer", "Module", "Neuron", "Outputs", "Parameter", "activations", "initializers"]
+__all__ = ["MLP", "Layer", "Module", "Neuron", "Parameter", "activations", "initializers"]
 
 Activation = str | Callable[[Any], Any] | None
 
@@ -35,12 +37,12 @@ class Parameter(Value):
     kind = "parameter"
 
 
-class Parameters(list[Parameter]):
+class Parameters(list[Value]):
     """The parameters of a module, and their names: with them, an optimiser's saved state finds its parameter again."""
 
     __slots__ = ("names",)
 
-    def __init__(self, named: Iterable[tuple[str, Parameter]]):
+    def __init__(self, named: Iterable[tuple[str, Value]]):
         pairs = list(named)
         super().__init__(parameter for _, parameter in pairs)
         self.names = [name for name, _ in pairs]
@@ -49,8 +51,9 @@ class Parameters(list[Parameter]):
 class Module(Familiar):
     """Anything with parameters. A subclass sets attributes and defines `__call__`; the rest is found.
 
-    Parameters are the `Parameter`s in attributes, in Modules in attributes, and in lists, tuples and dicts of them,
-    in the order in which they were assigned; names are the paths to them. A shared one counts once.
+    Parameters are the leaf Values in attributes, in Modules in attributes, and in lists, tuples, deques, dicts, object
+    arrays and namespaces of them, in the order in which they were assigned; names are the paths to them. A shared one
+    counts once. A set has no order, so Values in one are a TypeError.
 
     >>> class Line(Module):
     ...     def __init__(self):
@@ -74,6 +77,7 @@ class Module(Familiar):
         "random_state": "it is called seed",
     }
     _attributes: ClassVar = {
+        "nonlin": "a neuron's activation is None where it has no non-linearity",
         "forward": "call the module itself, net(x)",
         "eval": "there is no training mode to leave; within mg.no_grad() nothing is recorded",
         "train": "there is no training mode to enter",
@@ -89,30 +93,34 @@ class Module(Familiar):
         "predict": "call the module itself, net(x); the models of microgradlike.models have predict(X)",
     }
 
-    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+    def named_parameters(self) -> Iterator[tuple[str, Value]]:
         """(name, parameter) for each, in order; a name is a path such as `layers.0.neurons.2.w.1`."""
         seen: set[int] = set()
         stack: list[tuple[str, Any]] = [("", self)]
         while stack:
             path, thing = stack.pop()
-            if isinstance(thing, Parameter):
-                if id(thing) not in seen:
+            if isinstance(thing, Value):
+                if thing.is_leaf and id(thing) not in seen:
                     seen.add(id(thing))
                     yield path, thing
                 continue
-            if isinstance(thing, Module):
-                if id(thing) in seen:
-                    continue
-                seen.add(id(thing))
-                inside: Iterable[tuple[Any, Any]] = vars(thing).items()
-            elif isinstance(thing, dict):
-                inside = thing.items()
-            elif isinstance(thing, (list, tuple)):
-                inside = enumerate(thing)
-            else:
+            inside = _parts(thing, path)
+            if inside is None or id(thing) in seen:
                 continue
+            seen.add(id(thing))
             prefix = f"{path}." if path else ""
             stack.extend(reversed([(f"{prefix}{name}", part) for name, part in inside]))
+
+    def _by_name(self) -> dict[str, Value]:
+        """The parameters by name; ValueError if two have the same."""
+        named: dict[str, Value] = {}
+        for name, parameter in self.named_parameters():
+            if name in named:
+                raise ValueError(
+                    f"two parameters of {self!r} are called {name!r}: use keys of one type, without dots, in its dicts"
+                )
+            named[name] = parameter
+        return named
 
     def parameters(self) -> Parameters:
         """All parameters, in order: a list, which also has their `names`."""
@@ -123,15 +131,15 @@ class Module(Familiar):
         set_grads(self.parameters())
 
     def state_dict(self) -> dict[str, float]:
-        """The number of every parameter by its name: plain data, to keep or save."""
-        return {name: parameter.data for name, parameter in self.named_parameters()}
+        """The number of every parameter by its name: plain data, to keep or save. ValueError if two have one name."""
+        return {name: parameter.data for name, parameter in self._by_name().items()}
 
     def load_state_dict(self, saved: dict[str, float]) -> None:
         """Sets every parameter to what `state_dict` gave for it.
 
         Raises ValueError that lists the missing and the unknown names, and then changes nothing.
         """
-        named = dict(self.named_parameters())
+        named = self._by_name()
         missing, unknown = sorted(named.keys() - saved.keys()), sorted(saved.keys() - named.keys())
         if missing or unknown:
             raise ValueError(
@@ -147,7 +155,7 @@ class Module(Familiar):
         Neurons name their weighted sums z and outputs a, by layer and position: `z1.2`, `a1.2`. Values keep the
         labels they have. For drawing; calling the module is the faster way to the same numbers.
 
-        >>> [a] = MLP(2, [3, 1], seed=0).graph([0.5, -1.0])
+        >>> a = MLP(2, [3, 1], seed=0).graph([0.5, -1.0])
         >>> a.label, [x.label for x in a.args[:-1]]
         ('z2.1', ['w2.1.1', 'w2.1.2', 'w2.1.3', 'b2.1', 'a1.1', 'a1.2', 'a1.3'])
         """
@@ -171,6 +179,22 @@ class Module(Familiar):
     def __repr__(self) -> str:
         count, summary = len(self.parameters()), self._summary()
         return f"{type(self).__name__}({summary}{', ' if summary else ''}{count} parameter{'s' * (count != 1)})"
+
+
+def _parts(thing: Any, path: str) -> Iterable[tuple[Any, Any]] | None:
+    """What may hold parameters inside a thing, by name or position; None if it is no container."""
+    if isinstance(thing, (Module, SimpleNamespace)):
+        slots = [name for kind in type(thing).__mro__ for name in vars(kind).get("__slots__", ()) if name[:2] != "__"]
+        return [(name, getattr(thing, name)) for name in slots if hasattr(thing, name)] + list(vars(thing).items())
+    if isinstance(thing, Mapping):
+        return thing.items()
+    if isinstance(thing, (list, tuple, deque)):
+        return enumerate(thing)
+    if getattr(getattr(thing, "dtype", None), "kind", "") == "O":
+        return enumerate(thing.ravel().tolist())
+    if isinstance(thing, (set, frozenset)) and any(isinstance(part, Value) for part in thing):
+        raise TypeError(f"{path} is a set, so the Values in it have no order: keep them in a list")
+    return None
 
 
 class Neuron(Module):
@@ -231,76 +255,8 @@ class Neuron(Module):
         return f"{len(self.w)} → 1{_word(self.activation)}{'' if self.b is not None else ', no bias'}"
 
 
-class Outputs(list[Any]):
-    """What a layer or network answers: a list. A single output also computes as the Value it holds, as in micrograd.
-
-    >>> net = MLP(2, [3, 1], seed=0)
-    >>> loss = (1 - net([0.5, -1.0])) ** 2
-    >>> loss.data == ((1 - net([0.5, -1.0])[0]) ** 2).data
-    True
-    >>> from microgradlike import losses
-    >>> losses.half_squared_error(net([0.5, -1.0]), 1.0)
-    Value(data=0.9194656584379469, grad=0.0, op=half_squared_error)
-
-    Several outputs are a list and nothing else: an error says so.
-    """
-
-    __slots__ = ()
-    __array_ufunc__ = None  # NumPy's numbers leave the arithmetic to the methods here
-
-    def __getattr__(self, name: str) -> Any:
-        if len(self) == 1 and not name.startswith("__"):
-            return getattr(self[0], name)
-        raise AttributeError(
-            f"{len(self)} outputs in a list have no {name!r}: take one, net(x)[0], or combine them, mg.sum(net(x))"
-        )
-
-    def __value__(self) -> Any:
-        return self._only("an operation")
-
-    def _only(self, operation: str) -> Any:
-        if len(self) == 1:
-            return self[0]
-        raise TypeError(
-            f"{operation} works on one output, not on a list of {len(self)}: take one, net(x)[0], or write "
-            "[... for output in net(x)]"
-        )
-
-    def __add__(self, other: Any) -> Any:
-        if isinstance(other, Outputs) and len(self) == len(other) == 1:
-            raise TypeError("+ of two lists of outputs: write net(x)[0] + net(y)[0] to add, [*net(x), *net(y)] to join")
-        return super().__add__(other) if isinstance(other, list) else self._only("+") + other
-
-    def __radd__(self, other: Any) -> Any:
-        return [*other, *self] if isinstance(other, list) else other + self._only("+")
-
-    def __sub__(self, other: Any) -> Any:
-        return self._only("-") - (other._only("-") if isinstance(other, Outputs) else other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return other - self._only("-")
-
-    def __mul__(self, other: Any) -> Any:
-        return self._only("*") * (other._only("*") if isinstance(other, Outputs) else other)
-
-    def __rmul__(self, other: Any) -> Any:
-        return other * self._only("*")
-
-    def __truediv__(self, other: Any) -> Any:
-        return self._only("/") / (other._only("/") if isinstance(other, Outputs) else other)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return other / self._only("/")
-
-    def __pow__(self, other: Any) -> Any:
-        return self._only("**") ** other
-
-    def __neg__(self) -> Any:
-        return -self._only("-")
-
-
 class Layer(Module):
-    """Neurons side by side on the same inputs: the list of their outputs.
+    """Neurons side by side on the same inputs: the list of their outputs; a single one is a Value, as in micrograd.
 
     Arguments as for Neuron, with `n_outputs` neurons; `activation` may also be "softmax" or "log_softmax", which
     work on all outputs together.
@@ -336,20 +292,20 @@ class Layer(Module):
             neuron._build(n_inputs, alone, flag("bias", bias), draw, f"{place}{'.' if place else ''}{j}")
             self.neurons.append(neuron)
 
-    def __call__(self, x: Sequence[Any]) -> list[Any]:
-        """The outputs for inputs `x`: Values or numbers."""
+    def __call__(self, x: Sequence[Any]) -> Any:
+        """The output, or the list of outputs, for inputs `x`: Values or numbers."""
         x = _inputs(x, len(self.neurons[0].w), self)
         outputs = [neuron._respond(x) for neuron in self.neurons]
-        return Outputs(_together(str(self.activation), outputs) if self.activation in _JOINT else outputs)
+        return _answer(_together(str(self.activation), outputs) if self.activation in _JOINT else outputs)
 
-    def _named(self, x: list[Any], place: str) -> list[Any]:
+    def _named(self, x: list[Any], place: str) -> Any:
         separator = "." if place else ""
         outputs = [neuron._named(x, f"{place}{separator}{j}") for j, neuron in enumerate(self.neurons, 1)]
         if self.activation in _JOINT:
             outputs = _together(str(self.activation), outputs)
             for j, output in enumerate(outputs, 1):
                 output.label = f"a{place}{separator}{j}"
-        return outputs
+        return _answer(outputs)
 
     def _summary(self) -> str:
         neuron = self.neurons[0]
@@ -377,8 +333,8 @@ class MLP(Module):
     >>> net = MLP(2, [16, 16, 1], seed=0)
     >>> net
     MLP(2 → 16 relu → 16 relu → 1, 337 parameters)
-    >>> len(net([0.5, -1.0]))                           # a list, also for one output: net(x)[0]
-    1
+    >>> net([0.5, -1.0]).op.name, len(MLP(2, [16, 3])([0.5, -1.0]))     # one output is a Value, several are a list
+    ('dot', 3)
     """
 
     def __init__(
@@ -410,16 +366,18 @@ class MLP(Module):
             )
             self.layers.append(layer)
 
-    def __call__(self, x: Sequence[Any]) -> list[Any]:
-        """The outputs of the last layer for inputs `x`: Values or numbers."""
+    def __call__(self, x: Sequence[Any]) -> Any:
+        """What the last layer answers for inputs `x`, Values or numbers: a Value, or a list where it has several."""
+        y: Any = x
         for layer in self.layers:
-            x = layer(x)
-        return x  # type: ignore[return-value]  # a list, of the last layer
+            y = layer([y] if isinstance(y, Value) else y)
+        return y
 
-    def _named(self, x: list[Any], place: str) -> list[Any]:  # noqa: ARG002
+    def _named(self, x: list[Any], place: str) -> Any:  # noqa: ARG002
+        y: Any = x
         for number, layer in enumerate(self.layers, 1):
-            x = layer._named(x, str(number))
-        return x
+            y = layer._named([y] if isinstance(y, Value) else y, str(number))
+        return y
 
     def _summary(self) -> str:
         parts = [str(len(self.layers[0].neurons[0].w))]
@@ -471,6 +429,11 @@ def checked_activation(activation: Activation) -> Activation:
         return activation
     name = choice("activation", activation, [*activations(), *_NONE])
     return None if name in _NONE else name
+
+
+def _answer(outputs: list[Any]) -> Any:
+    """A layer's outputs: a list, or the only one."""
+    return outputs if len(outputs) > 1 else outputs[0]
 
 
 def _activate(activation: str | Callable[[Any], Any], z: Any) -> Any:

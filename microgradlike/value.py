@@ -678,19 +678,10 @@ def _operand(x: Any) -> Any:
         return x
     if isinstance(x, (int, float)) and not hasattr(x, "__array_ufunc__"):
         return _checked(x)
-    x = stood_for(x)
-    if isinstance(x, Value):
-        return x
     try:
         return number(x)
     except TypeError:
         return NotImplemented
-
-
-def stood_for(x: Any) -> Any:
-    """The Value that x stands for, if it says so in a method `__value__()`, as a list of one output does; else x."""
-    own = getattr(type(x), "__value__", None)
-    return x if own is None else own(x)
 
 
 def _checked(x: Any, name: str = "data") -> float:

@@ -175,7 +175,7 @@ def test_a_regressor_fits_a_curve_in_any_units():
     assert model.score(X, y) > 0.98
     assert model.score(X, [sum(y) / len(y)] * len(y)) == 0.0  # the same rows, a constant that was not hit
     scaled = [(t - model.target_standardizer_.mean_[0]) / model.target_standardizer_.scale_[0] for t in y]
-    [output] = model.network_(model.standardizer_.transform(X)[3])
+    output = model.network_(model.standardizer_.transform(X)[3])
     assert model.graph(X[3], y[3]).data == 0.5 * (output.data - scaled[3]) ** 2
     assert model.predict(X)[3] == pytest.approx(1e6 + 1e4 * math.sin(X[3][0]), abs=3e3)
 

@@ -6,8 +6,11 @@ import copy
 import math
 import pickle
 import random
+from collections import deque
+from types import MappingProxyType, SimpleNamespace
 
 import pytest
+from helpers import interrupted
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,7 +49,7 @@ def test_parameters_are_in_micrograds_order():
     for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
         mine.data = other.data
     for x in ([0.5, -1.0], [2.0, 0.25]):
-        [mine], other = ours(x), theirs(x)
+        mine, other = ours(x), theirs(x)
         assert mine.data == pytest.approx(other.data, rel=1e-13)
         ours.zero_grad()
         theirs.zero_grad()
@@ -135,19 +138,19 @@ def test_inputs_may_be_values_numbers_or_arrays():
     np = pytest.importorskip("numpy", reason="arrays need NumPy")
     net = nn.MLP(2, [3, 1], seed=0)
     x = [Value(0.5), Value(-0.25)]
-    [output] = net(x)
-    assert output.data == net([0.5, -0.25])[0].data == net(np.array([0.5, -0.25]))[0].data
+    output = net(x)
+    assert output.data == net([0.5, -0.25]).data == net(np.array([0.5, -0.25])).data
     output.backward()
     assert any(v.grad for v in x)
 
 
 def test_graph_names_inputs_sums_and_outputs():
     net = nn.MLP(2, [2, 1], activation="sigmoid", seed=0)
-    [a] = net.graph([0.5, -0.25])
+    a = net.graph([0.5, -0.25])
     labels = {v.label for v in topological_order(a) if not isinstance(v, nn.Parameter)}
     assert labels == {"x1", "x2", "z1.1", "a1.1", "z1.2", "a1.2", "z2.1", "a2.1"}
-    assert a.data == net([0.5, -0.25])[0].data
-    [z] = nn.Layer(1, 1, None).graph([Value(1.0, "height")])
+    assert a.data == net([0.5, -0.25]).data
+    z = nn.Layer(1, 1, None).graph([Value(1.0, "height")])
     assert z.label == "z1"
     assert [v.label for v in z.args[:3]] == ["w1.1", "b1", "height"]
 
@@ -159,7 +162,8 @@ class Tied(nn.Module):
         self.parts = {"a": nn.Neuron(1, None, seed=0), "b": [nn.Parameter(1.0), (nn.Parameter(3.0),)]}
         self.again = self.shared
         self.me = self
-        self.not_a_parameter = Value(1.0)
+        self.computed = self.shared * 2.0
+        self.plain = Value(4.0)
 
     def __call__(self, x):
         return self.shared * self.parts["a"](x) + self.again
@@ -168,13 +172,13 @@ class Tied(nn.Module):
 def test_a_module_finds_its_parameters_and_a_shared_one_once():
     module = Tied()
     assert [name for name, _ in module.named_parameters()] == [
-        "shared", "parts.a.w.0", "parts.a.b", "parts.b.0", "parts.b.1.0",
+        "shared", "parts.a.w.0", "parts.a.b", "parts.b.0", "parts.b.1.0", "plain",
     ]  # fmt: skip
     module([1.0]).backward()
     assert module.shared.grad == module.parts["a"].w[0].data + 1.0
     module.zero_grad()
     assert {p.grad for p in module.parameters()} == {0.0}
-    assert repr(module) == "Tied(5 parameters)"
+    assert repr(module) == "Tied(6 parameters)"
 
 
 def test_replaced_weights_are_used():
@@ -209,7 +213,7 @@ def test_state_survives_and_what_does_not_fit_changes_nothing():
 def test_copies_are_whole_and_apart(copied):
     net = nn.MLP(2, [3, 1], activation="gelu", output_activation="tanh", seed=1)
     twin = copied(net)
-    assert twin([1.0, 2.0])[0].data == net([1.0, 2.0])[0].data
+    assert twin([1.0, 2.0]).data == net([1.0, 2.0]).data
     assert [(n, p.data, p.label, type(p)) for n, p in twin.named_parameters()] == [
         (n, p.data, p.label, type(p)) for n, p in net.named_parameters()
     ]
@@ -308,22 +312,97 @@ def test_errors_name_the_argument_the_value_and_the_cure(call, error, words):
         call()
 
 
-def test_a_single_output_is_an_operand_everywhere():
-    net = nn.MLP(2, [3, 1], seed=0)
-    weight = net.parameters()[0]
-    x = [0.5, -1.0]
-    pairs = [
-        (mg.tanh(net(x)), mg.tanh(net(x)[0])),
-        (mg.dot([net(x)], [2.0]), mg.dot([net(x)[0]], [2.0])),
-        (mg.losses.hinge(net(x), 1.0), mg.losses.hinge(net(x)[0], 1.0)),
-        (mg.losses.mean_squared_error([net(x)], [1.0]), mg.losses.mean_squared_error([net(x)[0]], [1.0])),
-        (mg.gradients(net(x), [weight])[0], mg.gradients(net(x)[0], [weight])[0]),
-    ]
-    for found, expected in pairs:
-        assert found.data == expected.data
-    assert mg.explain(net(x), weight).total == mg.explain(net(x)[0], weight).total
-    assert mg.grad(lambda a: net([a, 2.0]))(1.0) == mg.grad(lambda a: net([a, 2.0])[0])(1.0)
-    with pytest.raises(TypeError, match="not on a list of 2"):
-        mg.tanh(nn.MLP(2, [2])(x))
+def test_a_single_output_is_a_value_and_several_are_a_list():
+    for net in (nn.MLP(2, [3, 1], seed=0), nn.Layer(2, 1, "softmax", seed=0), nn.Neuron(2, seed=0)):
+        for answer in (net([0.5, -1.0]), net.graph([0.5, -1.0])):
+            assert isinstance(answer, Value)
+            answer.label = "score"
+            assert f"{answer:.3f}" == f"{answer.data:.3f}"
+    assert mg.grad(lambda a: nn.MLP(2, [3, 1], seed=0)([a, 2.0]))(1.0) != 0.0
+    two = nn.MLP(2, [2])([0.5, -1.0])
+    assert isinstance(two, list)
+    with pytest.raises(TypeError, match="must be a real number, not list"):
+        mg.tanh(two)
     with pytest.raises(TypeError, match=r"jacobian\(\)"):
         mg.grad(lambda a: nn.MLP(2, [2])([a, 2.0]))(1.0)
+
+
+# ── where parameters may be ─────────────────────────────────────────────────────────────────────
+def test_weights_set_by_hand_are_parameters():
+    net = nn.MLP(2, [3, 1], seed=0)
+    for layer in net.layers:
+        for neuron in layer.neurons:
+            neuron.w = [Value(0.1) for _ in neuron.w]
+    assert len(net.parameters()) == 13
+    assert [name for name, _ in net.named_parameters()] == net.parameters().names
+
+
+def holders():
+    class Slots(nn.Module):
+        __slots__ = ("p",)
+
+        def __init__(self, p):
+            self.p = p
+
+    return {
+        "list": lambda p: [p],
+        "tuple": lambda p: (p,),
+        "dict": lambda p: {"a": p},
+        "proxy": lambda p: MappingProxyType({"a": p}),
+        "deque": lambda p: deque([p]),
+        "namespace": lambda p: SimpleNamespace(a=p),
+        "slots": Slots,
+        "nested": lambda p: [({"a": deque([SimpleNamespace(b=p)])},)],
+    }
+
+
+@pytest.mark.parametrize("holder", holders())
+def test_parameters_are_found_wherever_they_sit(holder):
+    module, p = nn.Module(), Value(1.0)
+    module.part = holders()[holder](p)
+    assert [id(found) for found in module.parameters()] == [id(p)]
+    module.load_state_dict(dict.fromkeys(module.state_dict(), 3.0))
+    assert p.data == 3.0
+
+
+def test_parameters_in_arrays_and_sets():
+    np = pytest.importorskip("numpy", reason="arrays need NumPy")
+    module = nn.Module()
+    module.W = np.array([[nn.Parameter(1.0), nn.Parameter(2.0)]], dtype=object)
+    module.data = np.zeros(3)
+    assert module.state_dict() == {"W.0": 1.0, "W.1": 2.0}
+    module.bag = {nn.Parameter(1.0)}
+    with pytest.raises(TypeError, match="bag is a set, so the Values in it have no order"):
+        module.parameters()
+
+
+@pytest.mark.parametrize("parts", [{1: Value(1.0), "1": Value(2.0)}, {"a.b": Value(1.0), "a": {"b": Value(2.0)}}])
+def test_two_parameters_of_one_name_are_refused_and_none_is_lost(parts):
+    module = nn.Module()
+    module.d = parts
+    assert len(module.parameters()) == 2
+    with pytest.raises(ValueError, match=r"two parameters of .* are called 'd"):
+        module.state_dict()
+    with pytest.raises(ValueError, match=r"two parameters of .* are called 'd"):
+        module.load_state_dict({"d.1": 1.0})
+
+
+def test_an_attribute_missing_within_a_property_is_the_one_that_is_named():
+    class Net(nn.Module):
+        depth = property(lambda self: self.missing)
+
+    with pytest.raises(AttributeError, match="'missing'"):
+        Net().depth  # noqa: B018
+
+
+def test_an_interrupted_load_or_zero_grad_changes_all_or_nothing():
+    net = nn.MLP(2, [3, 1], seed=0)
+    states = [dict.fromkeys(net.state_dict(), x) for x in (1.0, 2.0)]
+    net.load_state_dict(states[0])
+    for k, _ in enumerate(interrupted(lambda: net.load_state_dict(states[1]), tries=100)):
+        assert net.state_dict() in states, k
+        net.load_state_dict(states[0])
+        for p in net.parameters():
+            p.grad = 1.0
+    for _ in interrupted(net.zero_grad, tries=100):
+        assert len({p.grad for p in net.parameters()}) == 1

@@ -199,7 +199,7 @@ def test_step_works_on_parameters_of_a_network():
     step = optim.Nadam(net.parameters(), learning_rate=0.05)
     first = None
     for _ in range(50):
-        loss = (net([1.0, -1.0])[0] - 2.0) ** 2
+        loss = (net([1.0, -1.0]) - 2.0) ** 2
         first = loss.data if first is None else first
         net.zero_grad()
         loss.backward()

@@ -86,7 +86,6 @@ recording_again = _engine.recording_again
 restore = _engine.restore
 restored_all = _engine.restored_all
 set_grads = _engine.set_grads
-stood_for = _engine.stood_for
 topological_order = _engine.topological_order
 traced = _engine.traced  # type: ignore[has-type]
 values = _engine.values  # type: ignore[has-type]

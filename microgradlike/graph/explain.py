@@ -14,7 +14,7 @@ from math import inf
 from typing import Any
 
 from .. import floats
-from .engine import Value, check_fresh, cotangents, stood_for, topological_order
+from .engine import Value, check_fresh, cotangents, topological_order
 from .formulas import Term, formulas_of, in_parentheses, local_formulas, written_number
 
 MANY = 10**18  # where counting paths stops
@@ -178,7 +178,6 @@ def explain(J: Value, a: Value, max_paths: int = 100) -> Explanation:
         >>> [path.product for path in mg.explain(J, x).paths]
         [30.0, 30.0]
     """
-    J, a = stood_for(J), stood_for(a)
     for argument, v in (("J", J), ("a", a)):
         if not isinstance(v, Value):
             raise TypeError(f"{argument} must be a Value, not {type(v).__name__}")

@@ -21,7 +21,6 @@ from .engine import (
     is_recording,
     number,
     recording_again,
-    stood_for,
     topological_order,
     values,
 )
@@ -66,7 +65,6 @@ def gradients(y: Value, xs: Sequence[Value]) -> list[Value]:
         >>> dy.data, d2y.data
         (12.0, 12.0)
     """
-    y = stood_for(y)
     if not isinstance(y, Value):
         raise TypeError(f"y must be a Value, not {type(y).__name__}")
     xs = [xs] if isinstance(xs, Value) else list(xs)
@@ -223,8 +221,6 @@ class _Call:
     def scalar(self) -> Any:
         """The result, which must be one number."""
         y = self.result
-        if isinstance(y, list) and len(y) == 1:  # it may be the only output of a network
-            y = stood_for(y)
         if isinstance(y, Value):
             return y
         if getattr(y, "shape", None) == () and hasattr(y, "item"):  # a NumPy array without dimensions

@@ -168,8 +168,7 @@ class Model(Familiar):
 
     def _outputs(self, network: Any, x: Any) -> list[Any]:
         """The network's outputs for one example."""
-        outputs: list[Any] = network(x)
-        return outputs
+        return _listed(network(x))
 
     def _loss(self, outputs: list[Any], target: Any) -> Any:
         """The loss of one example, given the network's outputs for it."""
@@ -398,8 +397,7 @@ class Classifier(Model):
         return losses.cross_entropy(outputs, target)
 
     def _graph(self, inputs: list[Value], y: Any) -> Value:
-        outputs = self.network_.graph(inputs)
-        loss: Value = self._loss(outputs, float(self._class_number(y)))
+        loss: Value = self._loss(_listed(self.network_.graph(inputs)), float(self._class_number(y)))
         return loss
 
     def _class_number(self, label: Any) -> int:
@@ -534,7 +532,7 @@ class Regressor(Model):
 
     def _graph(self, inputs: list[Value], y: Any) -> Value:
         [target] = _prepare(self.target_standardizer_, [_numbers([y])])[0]
-        loss: Value = self._loss(self.network_.graph(inputs), target)
+        loss: Value = self._loss(_listed(self.network_.graph(inputs)), target)
         return loss
 
     def _predicted(self, X: Any) -> list[float]:
@@ -560,3 +558,8 @@ class Regressor(Model):
 
 def _numbers(y: Any) -> list[float]:
     return [row[0] for row in read_rows([[t] for t in read_column(y)], "y")]
+
+
+def _listed(answer: Any) -> list[Any]:
+    """A network's outputs as a list, also where there is one."""
+    return answer if isinstance(answer, list) else [answer]

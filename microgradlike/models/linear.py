@@ -102,9 +102,6 @@ class LogisticRegression(_Linear):
     def _fits(self, network: Any, n_features: int, n_outputs: int) -> bool:
         return type(network) is nn.Neuron and _is_linear(network, n_features)
 
-    def _outputs(self, network: Any, x: Any) -> list[Any]:
-        return [network(x)]
-
     def _n_outputs(self, classes: list[Any]) -> int:
         if len(classes) != 2:
             raise ValueError(
