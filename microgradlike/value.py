@@ -870,14 +870,12 @@ def recorder(row: Op) -> Callable[..., Any]:
             operand = _operand(x)
             if operand is NotImplemented:
                 raise _refused(row, (x,))
-            if type(operand) is float:
-                return forward(operand)
             x = operand
-        v: Value = x
+        p: cython.double = _float(x)
         z: cython.double = 0.0
-        if not (cython.compiled and mg_call_1(code, v._data, cython.address(z))):
-            z = forward(v._data)
-        return _node(z, code, x, None)
+        if not (cython.compiled and mg_call_1(code, p, cython.address(z))):
+            z = forward(p)
+        return z if type(x) is float else _node(z, code, x, None)
 
     def binary(x: Any, y: Any) -> Any:
         if type(x) is not Value or type(y) is not Value:
@@ -885,14 +883,12 @@ def recorder(row: Op) -> Callable[..., Any]:
             if a is NotImplemented or b is NotImplemented:
                 raise _refused(row, (x, y))
             x, y = a, b
-            if type(x) is float and type(y) is float:
-                return forward(x, y)
         p: cython.double = _float(x)
         q: cython.double = _float(y)
         z: cython.double = 0.0
         if not (cython.compiled and mg_call_2(code, p, q, cython.address(z))):
             z = forward(p, q)
-        return _node(z, code, x, y)
+        return z if type(x) is float and type(y) is float else _node(z, code, x, y)
 
     def several(*args: Any) -> Any:
         operands = args
@@ -908,16 +904,17 @@ def recorder(row: Op) -> Callable[..., Any]:
             if len(args) + len(defaults) < arity or len(args) > arity:
                 raise TypeError(f"{row.name} takes {arity} arguments ({', '.join(row.parameters)}), not {len(args)}")
             operands += defaults[len(defaults) - (arity - len(args)) :]
-        if constant:
-            return forward(*operands)
         if arity == 2:
             return binary(*operands)
         z: cython.double = 0.0
+        numbers: Any = None
         if cython.compiled:
             numbers = _numbers(operands)
-            if mg_call_n(code, _pointer(numbers), len(operands), cython.address(z)):
-                return _node(z, code, operands, None)
-        return _node(forward(*[_float(x) for x in operands]), code, operands, None)
+            if not mg_call_n(code, _pointer(numbers), len(operands), cython.address(z)):
+                numbers = None
+        if numbers is None:
+            z = forward(*[_float(x) for x in operands])
+        return z if constant else _node(z, code, operands, None)
 
     if defaults or arity is None or arity > 2:
         function = several

@@ -192,17 +192,17 @@ def called(row, xs):
 @examples(4)
 def test_every_public_row_is_a_function_of_numbers_and_values_and_a_method(row, data):
     x = data.draw(operands(row))
-    exact = row.on(floats)(*x)
-    number = called(row, x)
-    assert type(number) is float and number.hex() == exact.hex()
+    plain, number = row.on(floats)(*x), called(row, x)
+    assert type(number) is float
+    assert number.hex() == plain.hex() or abs(number - plain) <= 2.0 * math.ulp(plain)  # the compiled engine's is in C
     fixed = indices(row)
     inputs = x[:fixed] + [Value(each) for each in x[fixed:]]
     z = called(row, inputs)
-    assert isinstance(z, Value) and z.data.hex() == exact.hex()
+    assert isinstance(z, Value) and z.data.hex() == number.hex()
     assert z.op is row and list(z.args) == inputs
     if row.arity is not None:
         method = getattr(inputs[0], row.name)(*inputs[1:])
-        assert method.data.hex() == exact.hex() and method.op is row
+        assert method.data.hex() == number.hex() and method.op is row
     assert getattr(mg, row.name).__doc__.startswith(row.doc)
     assert row.name in mg.__all__ and row.name in dir(mg)
 
