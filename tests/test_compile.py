@@ -301,7 +301,7 @@ def test_a_long_chain_is_no_work_for_arrays(monkeypatch):
 
     step = mg.compile(chain)
     step.value_and_grad([1.0])
-    assert list(step.recording.runners) == ["python"]
+    assert set(step.recording.runners) <= {"python", "interpreter"}
     table = mg.compile(lambda x: mg.sum([mg.tanh(w * x * float(i)) for i in range(9_000)]))
     for _ in range(300):  # so many that a plan pays
         table.value_and_grad([1.0])
