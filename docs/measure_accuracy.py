@@ -355,7 +355,7 @@ def _alone(run: Callable[..., list[Answer]], function: Callable[..., Any], x: li
 
 def version(library: str) -> str:
     """Of the library, or of what a compiled program runs on."""
-    if library == "microgradlike":
+    if library in ("microgradlike", "compiled native"):
         return mg.__version__
     if library == "compiled python":
         return platform.python_version()

@@ -314,7 +314,7 @@ op("celu",     lambda m, g, z, x, alpha: m.where(m.greater(x, 0.0), g, g * m.exp
 op("sigmoid",  lambda m, g, z, x: g * m.logistic_density(x),
    formula=lambda m, x: m.where(m.greater(x, 0.0), m.reciprocal(1.0 + m.exp(-m.abs(x))), m.divide(m.exp(-m.abs(x)), 1.0 + m.exp(-m.abs(x)))), write="σ({})", symbol="σ", trouble=(-745.0, 0.0, 40.0), doc="1 / (1 + e⁻ˣ)")
 op("log_sigmoid", lambda m, g, z, x: g * m.sigmoid(-x),
-   formula=lambda m, x: m.minimum(x, 0.0) - m.log1p(m.exp(-m.abs(x))), write="ln σ({})", symbol="ln σ", trouble=(-745.0, 0.0, 40.0), doc="ln(1 / (1 + e⁻ˣ)), without overflow.")
+   formula=lambda m, x: -m.softplus(-x), write="ln σ({})", symbol="ln σ", trouble=(-745.0, 0.0, 40.0), doc="ln(1 / (1 + e⁻ˣ)), without overflow.")
 op("softplus", lambda m, g, z, x: g * m.sigmoid(x),
    formula=lambda m, x: m.maximum(x, 0.0) + m.log1p(m.exp(-m.abs(x))), trouble=(-745.0, 0.0, 20.0, 40.0), doc="ln(1 + eˣ), without overflow or threshold.")
 op("silu",     lambda m, g, z, x: g * m.silu_slope(x),

@@ -167,6 +167,7 @@ def test_each_row_keeps_its_digits_and_specials(row, backend):
     rng = random.Random(row.name)
     domain = [row.domain[min(i, len(row.domain) - 1)] for i in range(row.arity)]
     points = [tuple(rng.choice(SPECIALS) for _ in domain) for _ in range(60)]
+    points += [tuple(rng.choice((0.0, -0.0, 1.0, -795.0, 795.0)) for _ in domain) for _ in range(30)]
     points += [tuple(rng.uniform(*d) for d in domain) for _ in range(60)]
     points += [tuple(rng.choice(row.trouble or (1.0,)) + rng.uniform(-1e-3, 1e-3) for _ in domain) for _ in range(20)]
     inside = OUTSIDE.get(row.name, lambda *x: True)
@@ -183,6 +184,8 @@ def test_each_row_keeps_its_digits_and_specials(row, backend):
             assert same(want, got), (point, want, got)
         else:
             assert abs(got - want) <= 4.0 * math.ulp(want), (point, want, got)
+            if want == got == 0.0:  # of −0 and 0, too
+                assert math.copysign(1.0, got) == math.copysign(1.0, want), point
 
 
 @pytest.fixture(scope="module")

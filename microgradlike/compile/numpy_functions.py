@@ -183,9 +183,8 @@ def _logaddexp(x: Any, y: Any) -> tuple[Any, Any]:
 _CAREFUL = (
     "silu", "silu_slope", "mish", "mish_slope", "gelu", "gelu_slope", "gelu_tanh", "gelu_tanh_slope", "celu",
     "celu_gap", "erf", "erfc", "erf_slope", "normal_density", "normal_cdf", "binary_cross_entropy", "logit", "hinge",
-    "binary_cross_entropy_slope",
-    "binary_cross_entropy_with_logits", "pow_slope", "pow_log", "over_norm2", "unit_component", "sigmoid_difference",
-    "exp_quotient", "exp_times", "cbrt", "cbrt_slope",
+    "binary_cross_entropy_slope", "binary_cross_entropy_with_logits", "pow_slope", "pow_log", "over_norm2",
+    "unit_component", "sigmoid_difference", "exp_quotient", "exp_times", "cbrt", "cbrt_slope", "selu", "selu_slope",
 )  # fmt: skip
 ELEMENTWISE |= {name: ARRAYS[name] for name in _CAREFUL if name in TABLE}
 ELEMENTWISE["sigmoid_minus"] = _mostly("sigmoid_minus", _sigmoid_minus)

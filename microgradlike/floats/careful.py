@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .coefficients import (
+from .coefficients import (  # fmt: skip
     CBRT,
     CBRT_2,
     ERF,
@@ -241,6 +241,11 @@ def sigmoid(m: Any, x: Any) -> Any:
     d = 1.0 + e
     s = m.divide(m.where(x >= 0.0, 1.0, e), d)
     return s - s * m.divide((1.0 - d) + e, d)
+
+
+def softplus(m: Any, x: Any) -> Any:
+    """ln(1 + eˣ) = max(x, 0) + ln(1 + e)."""
+    return m.where(x > 0.0, x, 0.0) + m.log1p(m.exp(-m.abs(x)))
 
 
 def density_of(m: Any, e: Any) -> Any:
@@ -892,16 +897,7 @@ SAME: dict[str, Formula] = {  # the same bits wherever they run
 ROWS: dict[str, Formula] = SAME | {  # up to what the library's exp, expm1, log, log1p and pow differ in
     f.__name__: f
     for f in (
-        sigmoid,
-        logistic_density,
-        tanh,
-        sech2,
-        celu,
-        selu,
-        exp_times,
-        binary_cross_entropy,
-        binary_cross_entropy_with_logits,
-        pow_slope,
-        pow_log,
+        sigmoid, softplus, logistic_density, tanh, sech2, celu, selu, exp_times, binary_cross_entropy,
+        binary_cross_entropy_with_logits, pow_slope, pow_log,
     )
-}
+}  # fmt: skip

@@ -23,8 +23,8 @@ __all__ = ["BOTH", "RARE", "careful_functions"]
 
 RARE = ("sigmoid_minus", "logaddexp", "pow_slope", "pow_log")
 BOTH = {
-    "silu": "silu_slope", "mish": "mish_slope", "gelu": "gelu_slope", "gelu_tanh": "gelu_tanh_slope",
-    "erf": "erf_slope",
+    "sigmoid": "logistic_density", "softplus": "sigmoid", "tanh": "sech2", "silu": "silu_slope", "mish": "mish_slope",
+    "gelu": "gelu_slope", "gelu_tanh": "gelu_tanh_slope", "erf": "erf_slope",
 }  # fmt: skip
 
 
