@@ -26,18 +26,18 @@ last half ulp, or a corner, would cost more lines than it is worth:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from math import copysign, exp, expm1, fabs, frexp, fsum, inf, ldexp, log1p, nan
 from typing import Any, NamedTuple
 
 from . import careful, words
-from .careful import two_sum
 from .coefficients import GELU, INVERSE_SQRT_2PI, SILU, SQRT_HALF, TWO_OVER_SQRT_PI
 from .words import divide
 
 Pair = tuple[float, float]
+two_sum: Callable[[float, float], Pair] = careful.two_sum
 
 NORMAL = 2.2250738585072014e-308  # the smallest float with all its bits
 
