@@ -13,6 +13,7 @@ import importlib
 import os
 import platform
 import sys
+import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
@@ -70,6 +71,13 @@ def _read(*path: str) -> str:
 class BuildExtension(build_ext):  # type: ignore[misc]  # setuptools has no types
     """Translates each extension with Cython and compiles it; without Cython or a compiler, skips it and says so."""
 
+    _one_at_a_time = threading.RLock()  # writing C takes Python; only compilers run side by side
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        self.parallel: Any = self.parallel or True
+        self._headers: set[str] = set()
+
     def build_extension(self, ext: Any) -> None:
         if os.environ.get("MICROGRADLIKE_ENGINE") == "python":
             self.warn("MICROGRADLIKE_ENGINE=python: the compiled engine is not built")
@@ -77,12 +85,15 @@ class BuildExtension(build_ext):  # type: ignore[misc]  # setuptools has no type
         self.force = True  # generated text may be new where the sources are not
         try:
             ext.include_dirs = [self._folder("microgradlike"), os.path.join(HERE, "native")]
-            self._written("rows")
-            if ext.name.endswith("_native"):
-                self._written("loops")
+            native = ext.name.endswith("_native")
+            with self._one_at_a_time:
+                self._write("rows")
+                if native:
+                    self._write("loops")
+                else:
+                    ext.sources = [self._translated(ext.name)]
+            if native:
                 self._for_each_processor(ext)
-            else:
-                ext.sources = [self._translated(ext.name)]
             if self.compiler.compiler_type == "unix":
                 # Every operation is rounded as written. Debugging symbols would be four fifths of the file.
                 ext.extra_compile_args = ["-g0", "-ffp-contract=off", "-fno-math-errno"]
@@ -95,8 +106,11 @@ class BuildExtension(build_ext):  # type: ignore[misc]  # setuptools has no type
         os.makedirs(folder, exist_ok=True)
         return folder
 
-    def _written(self, name: str) -> None:
-        """Writes a header that native/ generates, rows.h say."""
+    def _write(self, name: str) -> None:
+        """A header that native/ generates, rows.h say; once, for others may be reading it."""
+        if name in self._headers:
+            return
+        self._headers.add(name)
         with open(os.path.join(self._folder("microgradlike"), f"{name}.h"), "w", encoding="utf-8") as file:
             file.write(source_module(f"native.{name}").text())
 

@@ -15,10 +15,13 @@ __all__ = ["fitting", "verify"]
 
 
 def fitting(outcomes: Sequence[float], tested: Any) -> list[bool]:
-    """For each row, whether its tests come out as recorded."""
+    """For each row, whether its tests come out as recorded; one answer for all of them, if they all do."""
     width = len(outcomes)
+    if not width:
+        return [True]
     if hasattr(tested, "shape"):
-        return (tested[:, :width] == outcomes).all(1).tolist()  # type: ignore[no-any-return]
+        fits = (tested[:, :width] == outcomes).all(1)
+        return [True] if fits.all() else fits.tolist()
     return [list(row[:width]) == outcomes for row in tested]
 
 

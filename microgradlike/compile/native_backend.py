@@ -16,8 +16,11 @@ from typing import Any
 import numpy as np
 
 from ..graph.program import Trace
+from ..ops import TABLE
 from .inputs import Rows
+from .lowering import LOWERED
 from .numpy_backend import NumpyRunner
+from .numpy_functions import NATIVE
 from .plan import BODY, POST, PRE, REDUCE, Instruction, Plan, U, V
 from .recording import uncollected
 
@@ -37,7 +40,7 @@ class _MissingError(Exception):
     """There is no kernel for an instruction."""
 
 
-class Lowering:
+class Code:
     """The instructions of a plan as integers.
 
     Attributes:
@@ -61,10 +64,14 @@ class Lowering:
         self.folds: list[list[int]] = []
         self.ends = _ends(plan)
         merged: dict[int, Any] = {id(end): None for ends in self.ends.values() for end in ends.values()}
+        slopes = _slopes(plan)
+        merged |= dict.fromkeys(map(id, slopes.values()))
         for i in plan.instructions:
             ends = self.ends.get(id(i))
             if ends is not None:  # where its first end stands: what that needs is there by then
                 merged[id(ends.get("bias") or ends["gate"])] = i
+            elif id(i) in slopes:
+                steps[i.phase].append(self._with_slope(i, slopes[id(i)]))
             elif id(i) not in merged:
                 steps[i.phase].append(self._lowered(i))
             elif merged[id(i)] is not None:
@@ -168,6 +175,15 @@ class Lowering:
         )
         fields = [operation, i.count, i.start, len(operands), int(flat)]
         return [_KERNELS["rows"], *fields, *[x for o in operands for x in o]]
+
+    def _with_slope(self, i: Instruction, j: Instruction) -> list[int]:
+        """A row and its slope, of the same operand: they share an exponential. Whichever of the two comes first."""
+        value, slope = (i, j) if (i.name, j.name) in _WITH_SLOPE else (j, i)
+        self.numbers += i.count * 2 * _DEAR
+        operand = self._operand(i.operands[0])
+        flat = i.count == 1 or (operand[2] == 1 and not operand[3])
+        fields = [_WITH_SLOPE[value.name, slope.name], i.count, value.start, slope.start, int(flat)]
+        return [_KERNELS["with_slope"], *fields, *operand]
 
     def _numbers(self, i: Instruction, operation: int) -> list[int]:
         operands = [self._operand(x) for x in i.operands]
@@ -291,6 +307,24 @@ class Lowering:
         return [_KERNELS["thin"], *fields]
 
 
+def _slopes(plan: Plan) -> dict[int, Instruction]:
+    """Of rows over the batch and their slopes at the same place: for the first of the two, the other."""
+    single: dict[Any, Instruction] = {}  # what has no partner yet
+    found: dict[int, Instruction] = {}
+    for i in plan.instructions:
+        if i.phase != BODY or len(i.operands) != 1 or isinstance(i.operands[0], float) or i.operands[0].buffer != V:
+            continue
+        place = i.operands[0].index.tobytes()
+        for partner in _PARTNERS.get(i.name, ()):
+            first = single.pop((partner, place), None)
+            if first is not None:
+                found[id(first)] = i
+                break
+        else:
+            single[i.name, place] = i
+    return found
+
+
 _BIAS = 1  # which operand of the addition is the bias: the shared one comes second
 
 
@@ -365,6 +399,15 @@ def _bits(x: float) -> int:
 
 _KERNELS: dict[str, int] = {name: k for k, name in enumerate(_native.kernels)}
 _OPERATIONS: dict[str, int] = {name.replace("where_", "where "): k for k, name in enumerate(_native.operations)}
+_WITH_SLOPE: dict[tuple[str, str], int] = {pair: k for k, pair in enumerate(_native.pairs)}
+_PARTNERS: dict[str, list[str]] = {}
+for _row, _slope in _WITH_SLOPE:
+    _PARTNERS.setdefault(_row, []).append(_slope)
+    _PARTNERS.setdefault(_slope, []).append(_row)
+# A row that has a loop is one instruction, for the numbers on its way stay in registers; but for these, of which some
+# are shorter where an operand is constant, or part of a norm.
+_TAKEN_APART = {"pow", "pow_slope", "over_square", "fraction", "cbrt_slope"}
+_LOWERED = {name: f for name, f in LOWERED.items() if name not in _OPERATIONS or name in _TAKEN_APART}
 
 
 def _processors() -> int:
@@ -383,9 +426,12 @@ class NativeRunner(NumpyRunner):
     """
 
     name = "native"
+    native_rows = NATIVE | frozenset(_OPERATIONS) & frozenset(TABLE)
+    lowered = _LOWERED
 
     def __init__(self, trace: Trace, threads: int | None = None) -> None:
         super().__init__(trace)
+        self._arrays: NumpyRunner | None = None  # for programs with something that only NumPy knows
         self.threads = threads or _processors()
         self._machines: dict[tuple[str, bool], Any] = {}
 
@@ -396,7 +442,7 @@ class NativeRunner(NumpyRunner):
             with self._lock, uncollected():
                 plan = self.plan(kind, single)
                 try:
-                    found = Lowering(plan).machine, len(plan.outputs)
+                    found = Code(plan).machine, len(plan.outputs)
                 except _MissingError:
                     found = None
                 self._machines[kind, single] = found
@@ -406,7 +452,7 @@ class NativeRunner(NumpyRunner):
         """The outputs for each row: (rows, outputs)."""
         found = self.machine("values", rows.count == 1)
         if found is None:
-            return super().values(parameters, rows)
+            return self._on_arrays().values(parameters, rows)
         machine, outputs = found
         results = np.empty((rows.count, outputs))
         machine.values(parameters, tuple(rows.arrays(np)), rows.count, self.threads, results)
@@ -418,9 +464,14 @@ class NativeRunner(NumpyRunner):
         for kind in ("gradient", "exact"):
             found = self.machine(kind, single)
             if found is None:
-                return super().gradient(parameters, rows)
+                return self._on_arrays().gradient(parameters, rows)
             machine, outputs = found
             results = np.empty(outputs)
             if not machine.gradient(parameters, tuple(rows.arrays(np)), rows.count, self.threads, results):
                 break
         return float(results[0]), results[1:]
+
+    def _on_arrays(self) -> NumpyRunner:
+        if self._arrays is None:
+            self._arrays = NumpyRunner(self.trace)
+        return self._arrays

@@ -6,7 +6,10 @@ Besides the rows of the table (rows.h has what they compute) a plan has `where l
 
 from __future__ import annotations
 
-from .c_text import RARE, careful_functions
+from typing import Any
+
+from ..ops import TABLE, Op
+from .c_text import BOTH, RARE, careful_functions
 from .rows import Rows
 
 RELATIONS = {"less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=", "equal": "==", "not_equal": "!="}
@@ -85,10 +88,38 @@ def _again(name: str, arity: int) -> str:
     return f"static NOINLINE double again_{name}({arguments}) {{ return mg_{name}({operands}); }}"
 
 
+class _Rule:
+    """A namespace, and a gradient, for which a rule that reads g·slope(x) is the slope's name."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *xs: name if xs == (X,) else None
+
+    def __mul__(self, other: Any) -> Any:
+        return other
+
+
+X = "x"
+
+
+def _slope(row: Op) -> Any:
+    """The row that is the derivative of this one, if there is one."""
+    try:
+        return row.rules[0](_Rule(), _Rule(), None, X) if row.arity == 1 and row.rules[0] else None
+    except TypeError:  # the rule is something else
+        return None
+
+
+def _with_slope(name: str, slope: str) -> str:
+    """Both in one loop: the compiler sees what they share, as far as c_text.py has not written that down."""
+    both = (
+        f"mg_{name}_both(x[l], o + l, d + l);" if name in BOTH else f"o[l] = mg_{name}(x[l]); d[l] = mg_{slope}(x[l]);"
+    )
+    head = f"static void p_{name}(i64 n, double *RESTRICT o, double *RESTRICT d, const double *RESTRICT x) {{"
+    return f"{head} for (i64 l = 0; l < n; l++) {{ {both} }} }}"
+
+
 def text() -> str:
     """The text of loops.h."""
-    from ..ops import TABLE
-
     careful = careful_functions()
     arities = {name: TABLE[name].arity or 0 for name in Rows().forward}
     out = ["/* Generated from ops.py by native/loops.py. */", *HEAD]
@@ -104,6 +135,11 @@ def text() -> str:
     out.append("typedef void (*single)(const i64 *d, double *U);")
     for kind, names in (("static const loop LOOPS", "l_"), ("static const single SINGLES", "s_")):
         out.append(f"{kind}[] = {{{', '.join(names + name for name in arities)}}};")
+    slopes = {name: slope for name in arities if name in TABLE and (slope := _slope(TABLE[name])) in arities}
+    out += [_with_slope(name, slope) for name, slope in slopes.items()]
+    out.append(f"static const loop_pair PAIRS[] = {{{', '.join('p_' + name for name in slopes)}}};")
+    quoted = ", ".join(f'"{name}"' for pair in slopes.items() for name in pair)
+    out.append(f"static const char *const PAIR_NAMES[] = {{{quoted}, 0}};")
     quoted = ", ".join(f'"{name}"' for name in arities)
     out.append(f"static const char *const OPERATIONS[] = {{{quoted}, 0}};")
     return "\n".join(out) + "\n"

@@ -22,14 +22,20 @@ typedef struct {
   i64 lanes;                      /* doubles in a vector register */
   const char *const *kernels;     /* names, up to a 0: an instruction's first field is a place in this list */
   const char *const *operations;  /* names of elementwise operations, up to a 0 */
+  const char *const *pairs;       /* a row, its slope, the next row … for which there is one loop, up to a 0 */
   void (*run)(const i64 *fields, const i64 *starts, i64 n, ctx *c);
+  i64 (*any_nan)(const double *x, i64 n);
   void (*load)(const double *X, i64 width, i64 stride, double *V, i64 W, i64 from, i64 T);
 } runtime;
 
 #if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline))
 #define NOINLINE __attribute__((noinline))
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
 #define UNROLL _Pragma("GCC unroll 8")
+#endif
 #elif defined(_MSC_VER)
 #define INLINE static __forceinline
 #define NOINLINE __declspec(noinline)

@@ -53,7 +53,7 @@ typedef struct work { /* what one call runs on; a machine keeps those that no ca
 typedef struct {
   PyObject_HEAD
   i64 *fields, *starts, *memory; /* one block of memory for all that follows */
-  int32_t *tables, *parameters, *inputs, *outputs;
+  int32_t *tables, *parameters, *inputs, *outputs, *runs; /* runs: the outputs in U by start (−1: fixed) and length */
   double *fixed, *constants;
   int32_t *constant_slots;
   i64 counts[3], n_parameters, n_inputs, n_outputs, n_constants;
@@ -308,8 +308,12 @@ static void compute(job *j, int threads, double *result) {
   chosen->run(m->fields, m->starts + m->counts[0] + m->counts[1], m->counts[2], &c);
   if (c.fault_of) { j->fault = c.fault; j->fault_of = c.fault_of; }
   if (!result) return;
-  const int32_t *o = m->outputs;
-  for (i64 i = 0; i < m->n_outputs; i++, o += 2) result[i] = o[0] ? c.U[o[1]] : m->fixed[i];
+  const int32_t *r = m->runs;
+  for (i64 at = 0, n; at < m->n_outputs; at += n, r += 2) {
+    const double *x = r[0] < 0 ? m->fixed + at : c.U + r[0];
+    if ((n = r[1]) == 1) result[at] = *x;
+    else memcpy(result + at, x, (size_t)n * 8);
+  }
 }
 
 static PyObject *machine_run(machine *m, PyObject *args, int values) {
@@ -368,9 +372,7 @@ static PyObject *machine_run(machine *m, PyObject *args, int values) {
     Py_XDECREF(index);
     goto done;
   }
-  int nan = 0;
-  if (!values) for (i64 i = 0; i < n; i++) nan |= ((double *)out.buf)[i] != ((double *)out.buf)[i];
-  found = PyBool_FromLong(nan);
+  found = PyBool_FromLong(!values && chosen->any_nan(out.buf, n));
 done:
   if (w) { w->next = m->idle; m->idle = w; }
   while (opened) block_close(blocks + --opened);
@@ -391,6 +393,18 @@ PyDoc_STRVAR(machine_doc,
   "Machine(fields, starts, counts, tables, constant_slots, constants, parameters, inputs, outputs, fixed, sizes, cost)\n\n"
   "Array instructions, as integers; native_backend.py writes them, and says what they mean.");
 
+static void outputs_in_runs(machine *m) {
+  int32_t *run = m->runs;
+  for (i64 i = 0; i < m->n_outputs; i++) {
+    int32_t at = m->outputs[2 * i] ? m->outputs[2 * i + 1] : -1;
+    if (i && (at < 0 ? run[0] < 0 : run[0] >= 0 && at == run[0] + run[1])) run[1]++;
+    else {
+      if (i) run += 2;
+      run[0] = at;
+      run[1] = 1;
+    }
+  }
+}
 static PyObject *machine_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(named)) {
   Py_buffer b[11];
   double cost;
@@ -399,6 +413,7 @@ static PyObject *machine_new(PyTypeObject *type, PyObject *args, PyObject *Py_UN
   machine *m = NULL;
   size_t total = 0;
   for (int i = 0; i < 11; i++) total += ((size_t)b[i].len + 15) & ~(size_t)7;
+  total += (size_t)b[8].len;
   char *memory = b[2].len == 24 && b[10].len == 48 ? calloc(1, total) : NULL;
   if (!memory) PyErr_NoMemory();
   else if (!(m = (machine *)type->tp_alloc(type, 0))) free(memory);
@@ -423,6 +438,8 @@ static PyObject *machine_new(PyTypeObject *type, PyObject *args, PyObject *Py_UN
     m->outputs = (int32_t *)at[8];
     m->n_outputs = b[8].len / 8;
     m->fixed = (double *)at[9];
+    m->runs = (int32_t *)memory;
+    outputs_in_runs(m);
     const i64 *sizes = (const i64 *)at[10];
     m->shared = sizes[0];
     m->batched = sizes[1];
@@ -464,6 +481,17 @@ static PyObject *strings(const char *const *names) {
   Py_XDECREF(list);
   return found;
 }
+static PyObject *in_pairs(PyObject *names) { /* steals them */
+  Py_ssize_t n = names ? PyTuple_GET_SIZE(names) / 2 : 0;
+  PyObject *found = names ? PyTuple_New(n) : NULL;
+  for (Py_ssize_t i = 0; found && i < n; i++) {
+    PyObject *pair = PyTuple_GetSlice(names, 2 * i, 2 * i + 2);
+    if (pair) PyTuple_SET_ITEM(found, i, pair);
+    else Py_CLEAR(found);
+  }
+  Py_XDECREF(names);
+  return found;
+}
 static int add(PyObject *module, const char *name, PyObject *x) {
   int failed = !x || PyModule_AddObjectRef(module, name, x) < 0;
   Py_XDECREF(x);
@@ -472,7 +500,8 @@ static int add(PyObject *module, const char *name, PyObject *x) {
 static int module_exec(PyObject *module) {
   if (!chosen) chosen = best_runtime(getenv("MICROGRADLIKE_ISA"));
   return add(module, "Machine", PyType_FromSpec(&machine_spec)) || add(module, "kernels", strings(chosen->kernels)) ||
-                 add(module, "operations", strings(chosen->operations)) || add(module, "isa", PyUnicode_FromString(chosen->name + 1)) ||
+                 add(module, "operations", strings(chosen->operations)) ||
+                 add(module, "pairs", in_pairs(strings(chosen->pairs))) || add(module, "isa", PyUnicode_FromString(chosen->name + 1)) ||
                  add(module, "lanes", PyLong_FromLongLong(chosen->lanes)) ? -1 : 0;
 }
 static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, module_exec}, {0, NULL}};

@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* ── vectors ── */
-#if defined(__GNUC__)
+#if defined(__GNUC__) && !defined(WITHOUT_VECTORS)
 #if defined(__AVX512F__)
 #define VL 8
 #define MOST 8 /* results at a time */

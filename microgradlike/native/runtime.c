@@ -3,6 +3,7 @@
 #include "machine.h"
 #include <math.h>
 #include <string.h>
+typedef void (*loop_pair)(i64 n, double *RESTRICT o, double *RESTRICT slope, const double *RESTRICT x);
 typedef void (*loop)(i64 n, double *RESTRICT o, const double *const *x, int arrays);
 #include "loops.h"
 #define CHUNK 256 /* numbers of U that are gathered at a time */
@@ -36,6 +37,15 @@ static void k_rows(const i64 *d, ctx *c) {
     }
     f(L, out + i * c->W, x, arrays);
   }
+}
+/* A row and its slope, in rows of V. d = [pair, count, out, out of the slope, all one loop?, operand] */
+static void k_with_slope(const i64 *d, ctx *c) {
+  i64 count = d[1], L = c->L, W = c->W;
+  if (d[4] && L == W) {
+    L *= count;
+    count = 1;
+  }
+  EACH(i, count) PAIRS[d[0]](L, c->V + (d[2] + i) * W, c->V + (d[3] + i) * W, c->V + slot(d + 5, c, i) * W);
 }
 /* Numbers of U. d = [operation, count, out, arity, any gathered?, operands …]; scratch: CHUNK for each operand */
 static void k_numbers(const i64 *d, ctx *c) {
@@ -231,7 +241,7 @@ static void k_take(const i64 *d, ctx *c) {
 
 /* ── what module.c sees ── */
 #define PRODUCTS(X) X(pack) X(product) X(pairs) X(rowdot) X(thin) X(fold) X(matrix) X(dots)
-#define OTHERS(X) X(rows) X(numbers) X(runs) X(single) X(reduce_rows) X(reduce) X(take)
+#define OTHERS(X) X(rows) X(with_slope) X(numbers) X(runs) X(single) X(reduce_rows) X(reduce) X(take)
 #define DECLARED(name) extern void BUILD(k_##name)(const i64 *, ctx *);
 #define THEIRS(name) BUILD(k_##name),
 #define OURS(name) k_##name,
@@ -248,10 +258,15 @@ static void run(const i64 *fields, const i64 *starts, i64 n, ctx *c) {
     KERNELS[d[0]](d + 1, c);
   }
 }
+static i64 any_nan(const double *x, i64 n) {
+  i64 found = 0;
+  EACH(l, n) found |= -(i64)(x[l] != x[l]);
+  return found;
+}
 #define TEXT2(x) #x
 #define TEXT1(x) TEXT2(x)
 const runtime *BUILD(runtime)(void) {
-  static runtime found = {TEXT1(ISA), 0, NAMES, OPERATIONS, run, 0};
+  static runtime found = {TEXT1(ISA), 0, NAMES, OPERATIONS, PAIR_NAMES, run, any_nan, 0};
   found.lanes = BUILD(vector_lanes);
   found.load = BUILD(load_rows);
   return &found;
