@@ -69,7 +69,8 @@ def test_every_step_equals_the_engine(seed):
     for step, state in zip(backward, states, strict=True):
         now |= {key[1]: x for key, x in step.exact.items() if key[0] == "gradient"}
         assert [now[i] for i in range(len(order))] == state
-    assert [now[i] for i in range(len(order))] == [v.grad for v in order]
+    # the engine sweeps the elements of a softmax together, the page one by one: the last bit may differ
+    assert [now[i] for i in range(len(order))] == pytest.approx([v.grad for v in order], rel=1e-15, abs=0.0)
     drawing = draw(root, detail="full")
     shown = {}
     for step in film.steps:
