@@ -359,3 +359,28 @@ def test_a_fork_inherits_no_held_lock():
     stop.set()
     other.join()
     assert (done, os.waitstatus_to_exitcode(status)) == (child, 0)
+
+
+def test_auxiliary_results_come_along(backend):
+    v = Value(2.0)
+
+    def f(x, y):
+        z = v * x
+        return mg.square(z - y), {"prediction": z, "right": 1.0 if z > 0 else 0.0}
+
+    step = mg.compile(f, backend=backend, has_aux=True)
+    assert step(1.0, 1.0) == (1.0, {"prediction": 2.0, "right": 1.0})
+    (value, aux), gradient = step.value_and_grad([1.0, -1.0], [1.0, 0.0])
+    assert (value, gradient) == (2.5, [1.0 * 2 / 2 + 4.0 / 2])
+    rows = (
+        zip(aux["prediction"], aux["right"], strict=True)
+        if isinstance(aux, dict)
+        else [(a["prediction"], a["right"]) for a in aux]
+    )
+    assert [tuple(map(float, row)) for row in rows] == [(2.0, 1.0), (-2.0, 0.0)]
+    assert step.backward([1.0, 1.0], [1.0, 1.0])[0] == 1.0
+    assert v.grad == 2.0
+    alone = mg.compile(lambda x: v * x, backend=backend)
+    assert alone.value_and_grad([1.0]) == (2.0, [1.0])
+    with pytest.raises(TypeError, match="has_aux=True"):
+        mg.compile(f, backend=backend).value_and_grad([1.0], [1.0])

@@ -9,6 +9,7 @@ import pytest
 
 import microgradlike as mg
 from microgradlike import Value, losses
+from microgradlike.compile import RecordingWarning
 from microgradlike.compile.compiled import BACKENDS, find_native, find_numpy
 
 
@@ -316,3 +317,15 @@ def test_targets_that_depend_on_parameters_are_no_data():
     q = Value(2.0)
     step = mg.compile(lambda x: losses.binary_cross_entropy_with_logits(x, q))
     assert step(1.0) == losses.binary_cross_entropy_with_logits(1.0, q).data
+
+
+def test_branches_on_data_say_once_what_they_cost():
+    step = mg.compile(lambda x: w * x if x > 0 else -w, backend="python")
+    with pytest.warns(RecordingWarning, match=r"mg\.where\(mg\.greater") as told:
+        for _ in range(100):
+            step.map([1.0, -1.0])
+    assert len(told) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(100):
+            step.map([1.0, 2.0])

@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 import types
+import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
@@ -34,7 +35,7 @@ from .inputs import (
 )
 from .interpreted import Caller, calls, program, quick, quick_call
 from .python_backend import PythonRunner
-from .recording import BranchError, Recording, is_recorded, record, recorded_graph
+from .recording import BranchError, Recording, RecordingWarning, is_recorded, record, recorded_graph
 from .tiers import Tier, choose
 from .watch import Watch
 
@@ -42,6 +43,7 @@ __all__ = ["Compiled", "compile"]
 
 BACKENDS = ("auto", "python", "numpy", "native")
 _MOST_BRANCHES = 64
+_MANY_SPLITS = 30  # batches that were split by branches, after which that is said
 _MOST_SHAPES = 256  # of the arguments: the oldest is forgotten, and recorded again if it comes back
 
 
@@ -55,6 +57,7 @@ def compile(
     on_branch: str = ...,
     threads: int | None = ...,
     exact: bool = ...,
+    has_aux: bool = ...,
 ) -> Compiled: ...
 @overload
 def compile(
@@ -66,6 +69,7 @@ def compile(
     on_branch: str = ...,
     threads: int | None = ...,
     exact: bool = ...,
+    has_aux: bool = ...,
 ) -> Callable[[Callable[..., Any]], Compiled]: ...
 
 
@@ -78,6 +82,7 @@ def compile(
     on_branch: str = "rerecord",
     threads: int | None = None,
     exact: bool = False,
+    has_aux: bool = False,
 ) -> Any:
     """Record a computation on Values once, and replay it over whole data sets.
 
@@ -95,6 +100,8 @@ def compile(
             The result does not depend on it.
         exact: whether many rows, too, are run step by step, with the eager engine's bits, however long it takes.
             `step(x)` always is. `step.tier` says what ran, and why.
+        has_aux: whether the function returns (what is differentiated, anything else); then `value_and_grad` answers
+            ((mean, anything else for each row), gradient), and `backward` (mean, anything else for each row).
 
     Returns:
         A `Compiled`.
@@ -131,7 +138,7 @@ def compile(
     if exact and backend not in ("auto", "python"):
         raise ValueError(f"exact=True goes step by step, so it leaves no choice of a backend: not {backend!r}")
     _require(backend)
-    options = {"backend": backend, "on_branch": on_branch, "threads": threads, "exact": exact}
+    options = {"backend": backend, "on_branch": on_branch, "threads": threads, "exact": exact, "has_aux": has_aux}
     if function is None:
         return lambda f: Compiled(f, inputs, options)
     return Compiled(function, inputs, options)
@@ -164,6 +171,7 @@ class Compiled(Caller):
         self._lock = threading.RLock()
         self._index: dict[Value, int] = {}
         self._last: Recording | None = None
+        self._splits = 0  # how many batches had rows of several recordings
         self._watch: Watch | None = None  # what the function has read elsewhere
         self._tier: Tier | None = None  # of the last call that is not one example
         self._bind: inspect.Signature | None = None
@@ -365,10 +373,14 @@ class Compiled(Caller):
             parts.append((which, runner.values(data_of(recording.parameters), _fed(runner, chosen)), recording))
         return _gathered(parts, rows.count)
 
-    def value_and_grad(self, *arguments: Any, **named: Any) -> tuple[float, list[float]]:
+    def value_and_grad(self, *arguments: Any, **named: Any) -> tuple[Any, list[float]]:
         """(mean of the result over the rows, its gradient with respect to `parameters`), by one compiled sweep."""
         value, gradient = self.gradient(None, *arguments, **named)
-        return value, gradient if isinstance(gradient, list) else gradient.tolist()
+        gradient = gradient if isinstance(gradient, list) else gradient.tolist()
+        if self._options["has_aux"]:
+            found = self.map(*arguments, **named)
+            return (value, found[1] if isinstance(found, tuple) else [aux for _, aux in found]), gradient
+        return value, gradient
 
     def gradient(self, theta: Any, *arguments: Any, **named: Any) -> tuple[float, Any]:
         """Like `value_and_grad`, with the parameters' numbers given as a vector (None: read from the parameters).
@@ -382,9 +394,13 @@ class Compiled(Caller):
         single = len(parts) == 1
         value, total = 0.0, None
         for recording, _, chosen in parts:
-            if not recording.scalar:
-                raise TypeError(f"{self.__name__} must return one Value to be differentiated, not {recording.results}")
-            runner = self._runner(recording, self._choose(recording, chosen.count, gradient=True))
+            of = recording.first if self._options["has_aux"] else recording
+            if not of.scalar:
+                raise TypeError(
+                    f"{self.__name__} must return one Value to be differentiated, not {recording.results}: what else "
+                    "it returns comes along with compile(..., has_aux=True) and a pair (result, anything else)"
+                )
+            runner = self._runner(of, self._choose(of, chosen.count, gradient=True))
             where = self._where(recording)
             if theta is None:
                 data = data_of(recording.parameters)
@@ -404,7 +420,7 @@ class Compiled(Caller):
         assert total is not None
         return value, total
 
-    def backward(self, *arguments: Any, **named: Any) -> float:
+    def backward(self, *arguments: Any, **named: Any) -> Any:
         """The mean of the result over the rows; adds its gradient to the grad of every parameter, all or nothing."""
         value, gradient = self.value_and_grad(*arguments, **named)
         add_grads(self.parameters, gradient)
@@ -572,12 +588,26 @@ class Compiled(Caller):
                 found.append((recording, mine, part))
                 self._last = recording
                 if not left:
+                    self._count_splits(len(found))
                     return found
         raise AssertionError
 
     def _small_results(self, recording: Recording, numbers: list[float]) -> Any:
         """The results for one example, and what the backend gives behind them."""
         return self._runner(recording, self._small).values(data_of(recording.parameters), [numbers])[0]
+
+    def _count_splits(self, parts: int) -> None:
+        """Say once what it costs that Python branches on the data."""
+        self._splits += parts > 1
+        if self._splits == _MANY_SPLITS:
+            self._splits += 1
+            warnings.warn(
+                f"{self.__name__} branches in Python on its data: {_MANY_SPLITS} batches were split into rows that go "
+                "the same way, and each part runs alone. mg.where(mg.greater(x, 0), a, b) chooses within one program, "
+                "many times faster",
+                RecordingWarning,
+                stacklevel=5,
+            )
 
     def _tested(self, recording: Recording, rows: Rows, tests: Recording) -> Any:
         """What the tests of a recording give for each row."""

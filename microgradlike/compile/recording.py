@@ -95,6 +95,7 @@ class Recording:
         self.checks = list(checks)
         self.work = len(trace.operands)
         self._depth = -1
+        self._first: Recording | None = None
         self._program: Program | None = None
         self.runners: dict[str, Any] = {}
         self.spent = 0.0  # what its runs would have taken step by step, for tiers.py
@@ -118,6 +119,17 @@ class Recording:
     def scalar(self) -> bool:
         """Whether the result is one number, which is what can be differentiated."""
         return self.result is None
+
+    @property
+    def first(self) -> Recording:
+        """The first of a pair of results alone, which is to be differentiated; this one, if it is no such pair."""
+        if self._first is None:
+            shape = self.result
+            is_pair = isinstance(shape, tuple) and shape[0] is tuple and shape in ((tuple, 2, None), (tuple, shape[1]))
+            if not is_pair or (len(shape) == 2 and (len(shape[1]) != 2 or shape[1][0] is not None)):
+                return self
+            self._first = Recording(self.trace.extended(self.trace.outputs[:1], []), None)
+        return self._first
 
     def same(self, other: Recording) -> bool:
         """Whether it does the same with the same leaves, and tests the same."""
