@@ -48,6 +48,10 @@ except ImportError:  # Cython is needed to build the compiled engine only
         wraparound = boundscheck
 
         @staticmethod
+        def locals(**_types: Any) -> Any:
+            return lambda decorated: decorated
+
+        @staticmethod
         def no_gc(decorated: Any) -> Any:
             return decorated
 

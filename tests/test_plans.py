@@ -67,19 +67,30 @@ def test_compiled_loops_answer_what_plain_ones_do(root, inputs):
     for run in (
         lambda m: m.repeated(*arrays, first),
         lambda m: m.reached(*arrays[1:], first, 0, trace.inputs),
-        lambda m: m.levels(*arrays[1:], flags, first),
+        lambda m: (m.levels(*arrays[1:], flags, first, True), m.levels(*arrays[1:], flags, first, False)),
         lambda m: m.linear(*arrays, trace.constants, first, trace.outputs, flags, NAMES),
     ):
         assert run(loops) == run(passes)
 
 
-def test_levels_are_as_late_as_users_allow():
+def test_levels_are_as_late_as_users_or_as_early_as_operands_allow():
     a, b = Value(1.0), Value(2.0)
     early = a.exp()
     trace = Trace([early + (a * b).tanh().sin()], [])
-    level = passes.levels(trace.start, trace.operands, passes.reached(trace.start, trace.operands, 2, 0, 0), 2)
-    found = {row.name: level[2 + k] for k, row in enumerate(trace.program().rows)}
-    assert found == {"multiply": 1, "tanh": 2, "exp": 3, "sin": 3, "add": 4}
+    flags = passes.reached(trace.start, trace.operands, 2, 0, 0)
+    late, early = (passes.levels(trace.start, trace.operands, flags, 2, late) for late in (True, False))
+    names = [row.name for row in trace.program().rows]
+    assert dict(zip(names, late[2:], strict=True)) == {"multiply": 1, "tanh": 2, "exp": 3, "sin": 3, "add": 4}
+    assert dict(zip(names, early[2:], strict=True)) == {"multiply": 0, "tanh": 1, "exp": 0, "sin": 2, "add": 3}
+
+
+def test_strands_that_a_long_chain_takes_in_one_by_one_are_one_group():
+    ws = [Value(0.1 * i) for i in range(60)]
+    total = ws[0]
+    for a, b in pairwise(ws):
+        total = total - mg.logsumexp([a, b])
+    plan = Vectors(Trace([total], []), True, TAPE).plan
+    assert [i.name for i in plan.instructions].count("log1p") == 1
 
 
 def test_the_depth_counts_a_long_sum_once():
@@ -242,7 +253,32 @@ def test_the_norm_of_numbers_out_of_range_divides_what_it_is_the_norm_of():
         assert [found, other] == pytest.approx(want, rel=1e-15)
 
 
-def test_no_llvm_or_numpy_is_needed_for_the_loops():
+GATED = [
+    (lambda x, w, v: mg.where(mg.greater(x, 0), mg.log(w * x), w * x), [0.0, 1.0, -1.0]),
+    (lambda x, w, v: mg.where(mg.greater(x, 0), mg.log(mg.dot([w, v], [x, x * x])), w), [0.0, 1.0, -1.0]),
+    (lambda x, w, v: mg.where(mg.greater(x, 0), mg.log(mg.sum([w * x, v * x, x * w * v])), w), [0.0, 1.0, -1.0]),
+    (lambda x, w, v: mg.where(mg.greater(x, 0), mg.log(mg.mean([w * x, v * x, x * w * v])), w), [0.0, 1.0, -1.0]),
+    (lambda x, w, v: mg.where(mg.greater(x, 1), mg.sqrt(w * x - 2.0 * x), v), [4.0, 1.0, 0.0]),
+    (lambda x, w, v: mg.take([mg.sqrt(w * 0.0 * x), w * x, v], mg.where(mg.greater(x, 0), 1.0, 2.0)), [4.0, -1.0]),
+    (lambda x, w, v: mg.where(mg.greater(w, 3.0), mg.log(v - 0.5) * x, v * x), [1.0, 2.0]),
+    (lambda x, w, v: mg.where(mg.greater(x, 0), mg.where(mg.greater(x, 2), mg.log(w * x), w), v), [1.0, -1.0, 3.0]),
+    (lambda x, w, v: mg.maximum(mg.sqrt(w * x), v) + mg.minimum(mg.log(w * x), v), [0.0, 4.0, 1e-9]),
+    (lambda x, w, v: mg.clip(mg.sqrt(w * x), 0.5, 1.0), [0.0, 4.0, 0.3]),
+    (lambda x, w, v: mg.where(mg.greater(x, 0), mg.softmax([mg.log(w * x), v * x, w])[0], w), [0.0, 1.0, -1.0]),
+    (lambda x, w, v: mg.where(mg.greater(x, 0), mg.sum([mg.log(w * x) * x, mg.sqrt(w * x)]), w), [0.0, 1.0]),
+    (lambda x, w, v: mg.sqrt(w * x) ** 2, [0.0, 1.0]),  # reached, by a gradient of 0: nan
+    (lambda x, w, v: mg.log(1 + mg.exp(w * x)), [1000.0, 1.0]),
+]
+
+
+@pytest.mark.parametrize(("function", "points"), GATED)
+def test_what_a_gate_stops_stays_away_through_every_kind_of_group(function, points):
+    w, v = Value(2.0), Value(0.5)
+    for rows in (points, *[[x] for x in points]):
+        same_as_eager(lambda x: function(x, w, v), [(x,) for x in rows], [w, v], rel=1e-12)
+
+
+def test_no_numpy_is_needed_for_the_loops():
     spec = importlib.util.find_spec("microgradlike.compile.passes")
     with open(spec.origin, encoding="utf-8") as file:
         assert "numpy" not in file.read().split('"""', 2)[2]

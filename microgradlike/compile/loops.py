@@ -31,4 +31,5 @@ def depth(trace: Trace) -> int:
     _, start, operands, _ = loops.linear(
         trace.operations, trace.start, trace.operands, constants, first, trace.outputs, flags, NAMES
     )
-    return max(loops.levels(start, operands, loops.reached(start, operands, first, 0, 0), first), default=0)
+    flags = loops.reached(start, operands, first, 0, 0)
+    return max(loops.levels(start, operands, flags, first, True), default=0)

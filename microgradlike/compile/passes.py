@@ -21,19 +21,15 @@ GONE = -(1 << 30)  # the new number of a node that is not needed, or was absorbe
 
 @cython.boundscheck(False)
 @cython.wraparound(False)
+@cython.locals(
+    i=cython.int, j=cython.int, k=cython.int, a=cython.int, b=cython.int, length=cython.int, h=cython.longlong
+)
 def repeated(operations: Any, start: Any, operands: Any, first: cython.int) -> Any:
     """For every node the first one that computes the same from the same (its own number, as a rule)."""
     op: cython.int[::1] = operations  # type: ignore[misc]
     begin: cython.int[::1] = start  # type: ignore[misc]
     used: cython.int[::1] = operands  # type: ignore[misc]
     n: cython.int = len(operations)
-    i: cython.int
-    j: cython.int
-    k: cython.int
-    a: cython.int
-    b: cython.int
-    length: cython.int
-    h: cython.longlong
     size: cython.longlong = 16
     while size < 2 * n:
         size *= 2
@@ -68,13 +64,12 @@ def repeated(operations: Any, start: Any, operands: Any, first: cython.int) -> A
 
 @cython.boundscheck(False)
 @cython.wraparound(False)
+@cython.locals(i=cython.int, j=cython.int)
 def reached(start: Any, operands: Any, first: cython.int, begin_of: cython.int, end_of: cython.int) -> Any:
     """1 for the leaves from `begin_of` to `end_of`, and for every node that depends on one of them; else 0."""
     begin: cython.int[::1] = start  # type: ignore[misc]
     used: cython.int[::1] = operands  # type: ignore[misc]
     n: cython.int = len(start) - 1
-    i: cython.int
-    j: cython.int
     found = array("i", bytes(4 * (first + n)))
     flag: cython.int[::1] = found  # type: ignore[misc]
     for i in range(begin_of, end_of):
@@ -90,22 +85,28 @@ def reached(start: Any, operands: Any, first: cython.int, begin_of: cython.int, 
 
 @cython.boundscheck(False)
 @cython.wraparound(False)
-def levels(start: Any, operands: Any, flags: Any, first: cython.int) -> Any:
-    """The level of every node among those of its kind (shared or batched), as late as its users allow.
+@cython.locals(i=cython.int, j=cython.int, a=cython.int, here=cython.int)
+def levels(start: Any, operands: Any, flags: Any, first: cython.int, late: bool) -> Any:
+    """The level of every node among those of its kind (shared or batched): as early as its operands allow, or as late
+    as its users do.
 
-    Late is better than early where strands of different length end in one sum, as the positions of a transformer do.
+    Late is better where strands of different length end in one sum, as the positions of a transformer do; early where
+    each step of a long chain takes in one of many equal strands.
     """
     begin: cython.int[::1] = start  # type: ignore[misc]
     used: cython.int[::1] = operands  # type: ignore[misc]
     flag: cython.int[::1] = flags  # type: ignore[misc]
     n: cython.int = len(start) - 1
-    i: cython.int
-    j: cython.int
-    a: cython.int
-    here: cython.int
     most: cython.int = 0
     found = array("i", bytes(4 * (first + n)))
     level: cython.int[::1] = found  # type: ignore[misc]
+    if not late:
+        for i in range(n):
+            for j in range(begin[i], begin[i + 1]):
+                a = used[j]
+                if a >= first and flag[a] == flag[first + i] and level[a] >= level[first + i]:
+                    level[first + i] = level[a] + 1
+        return found
     for i in range(n - 1, -1, -1):
         here = level[first + i] + 1
         if here > most:
@@ -121,6 +122,21 @@ def levels(start: Any, operands: Any, flags: Any, first: cython.int) -> Any:
 
 @cython.boundscheck(False)
 @cython.wraparound(False)
+@cython.locals(
+    i=cython.int,
+    j=cython.int,
+    a=cython.int,
+    b=cython.int,
+    u=cython.int,
+    kind=cython.int,
+    half=cython.int,
+    top=cython.int,
+    node=cython.int,
+    pairs=cython.int,
+    rest=cython.int,
+    some=cython.int,
+    dots=cython.int,
+)
 def linear(
     operations: Any,
     start: Any,
@@ -155,13 +171,6 @@ def linear(
     dot: cython.int = names[3]
     n: cython.int = len(operations)
     m: cython.int = len(operands)
-    i: cython.int
-    j: cython.int
-    a: cython.int
-    b: cython.int
-    u: cython.int
-    kind: cython.int
-    half: cython.int
     uses: cython.int[::1] = array("i", bytes(4 * (first + n)))  # type: ignore[misc]
     user: cython.int[::1] = array("i", bytes(4 * (first + n)))  # type: ignore[misc]
     for a in outputs:
@@ -227,12 +236,6 @@ def linear(
     varies: cython.int[::1] = array("i", bytes(4 * widest + 32))  # whether a term is batched  # type: ignore[misc]
     count: cython.int = 0
     at: cython.int = 0
-    top: cython.int
-    node: cython.int
-    pairs: cython.int
-    rest: cython.int
-    some: cython.int
-    dots: cython.int
     for i in range(first):
         new[i] = i
     for i in range(n):

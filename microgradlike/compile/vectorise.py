@@ -291,7 +291,8 @@ def _different(columns: Sequence[Any], total: int) -> tuple[Any, Any]:
 
 def rows_of(table: Any) -> Any:
     """A number for each row of a table, the same for equal rows."""
-    return (table.astype(np.int64) * _WEIGHTS[np.arange(table.shape[1]) & 65535]).sum(1)
+    columns = np.arange(table.shape[1])
+    return (table.astype(np.int64) * (_WEIGHTS[columns & 65535] * (2 * (columns >> 16) + 1))).sum(1)
 
 
 def numbered(table: Any) -> tuple[Any, int]:
@@ -361,7 +362,9 @@ class Vectors(_Writer):
         )
         self.outputs = _put(outputs, np.frombuffer(new, np.int32))
         flags = loops.reached(start, args, first, 0, self.batch)
-        level = loops.levels(start, args, flags, first)
+        key = np.frombuffer(op, np.int32).astype(np.int64) << 32
+        both = [loops.levels(start, args, flags, first, late) for late in (True, False)]
+        level = min(both, key=lambda each: len(np.unique(key + np.frombuffer(each, np.int32)[first:])))
         active = loops.reached(start, args, first, self.inputs, first if self.gradient else self.inputs)
         self.op, self.start, self.args, self.flag, self.level, self.active = (
             np.frombuffer(a, np.int32) for a in (op, start, args, flags, level, active)
