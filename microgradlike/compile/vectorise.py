@@ -180,7 +180,8 @@ class _Writer:
         self.tape = tape
         self.size = [0, 0]
         self.phase = [PRE, BODY]  # of what is stored in U and in V
-        self._constants: dict[str, int] = {}
+        self._constants: dict[str, int] = {}  # of templates
+        self._fixed: list[tuple[Any, Any]] = []  # of the trace: (slots, numbers)
         self.copies: dict[int, int] = {}  # slots in V that hold a copy of something shared
 
     def take(self, buffer: int, count: int) -> int:
@@ -195,6 +196,12 @@ class _Writer:
         if slot is None:
             slot = self._constants[x.hex()] = self.take(U, 1)
         return slot
+
+    def _numbers(self) -> tuple[Any, Any]:
+        """The slots of constants, and the numbers they hold."""
+        own = np.array([*self._constants.values()], np.int64), np.array([float.fromhex(x) for x in self._constants])
+        slots, numbers = zip(own, *self._fixed, strict=True)
+        return np.concatenate(slots), np.concatenate(numbers)
 
     def emit(self, name: str, buffer: int, count: int, operands: Sequence[Any], start: int | None = None) -> int:
         """A new instruction; the first slot of its results."""
@@ -260,10 +267,11 @@ class _Writer:
     def _chosen(self, columns: list[Any], total: int) -> Operand | None:
         """What `take` answers for indices that are constants: no step at all."""
         index, items = columns[0], columns[1:]
-        numbers = {slot: float.fromhex(x) for x, slot in self._constants.items()}
-        if index.buffer == V or len({x.buffer for x in items}) > 1 or not numbers.keys() >= {*index.index.tolist()}:
+        slots, numbers = self._numbers()
+        if index.buffer == V or len({x.buffer for x in items}) > 1 or not np.isin(index.index, slots).all():
             return None
-        chosen = [int(numbers[slot]) for slot in index.index.tolist()]
+        order = np.argsort(slots)
+        chosen = numbers[order][np.searchsorted(slots[order], index.index)].astype(np.int64)
         return Operand(items[0].buffer, np.stack([x.index for x in items])[chosen, np.arange(total)])
 
     def _lists(self, name: str, columns: list[Any], buffer: int) -> list[Any]:
@@ -342,8 +350,7 @@ class Vectors(_Writer):
         """The plan, its sizes and constants filled in."""
         plan = self.plan
         plan.shared, plan.batched = self.size
-        slots = np.array([*self._constants.values()], np.int64)
-        plan.constants = slots, np.array([float.fromhex(x) for x in self._constants])
+        plan.constants = self._numbers()
         return plan
 
     # ── nodes ───────────────────────────────────────────────────────────────────────────────────
@@ -410,8 +417,10 @@ class Vectors(_Writer):
         slots = self.slot[np.maximum(flat, 0)]
         if fixed.any():
             numbers = -1 - flat[fixed]
-            for k in np.unique(numbers[self.constant_slot[numbers] < 0]).tolist():
-                self.constant_slot[k] = self.constant(float(self.constants[k]))
+            new = np.unique(numbers[self.constant_slot[numbers] < 0])
+            if len(new):
+                self.constant_slot[new] = self.take(U, len(new)) + np.arange(len(new))
+                self._fixed.append((self.constant_slot[new], self.constants[new]))
             slots[fixed] = self.constant_slot[numbers]
         varies = np.where(fixed, 0, self.flag[np.maximum(flat, 0)])
         if varies.any() and not varies.all():
