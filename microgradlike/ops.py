@@ -9,6 +9,10 @@ the names of the table (`m.exp`, `m.where`, `m.less` ...); what the row *does* d
     m = arrays    a recorded computation over whole data sets        (compile/)
 
 A row never branches in Python on a number (`m.where` selects), so it can be replayed anywhere.
+Absent is not zero: `m.gate(condition, g)` is g where the condition is not 0, and elsewhere no cotangent at all.
+A namespace in which sweeps run answers it: with g or None where the condition is known (the sweep goes no further),
+else with a Gated pair; for any other it is `where(condition, g, 0)`. It is the outermost word of a rule. A cotangent
+of 0 is a number like any other: 0·inf is nan.
 A namespace may answer a row under its own name where it knows better than the row's plain
 formula: floats.py answers nearly all of them, to within 2 ulp.
 
@@ -43,6 +47,14 @@ TWO_OVER_SQRT_PI = 1.1283791670955126
 SQRT_HALF, INVERSE_SQRT_2PI = 0.7071067811865476, 0.3989422804014327
 GELU_K, GELU_C = 0.7978845608028654, 0.044715  # sqrt(2/pi), and Hendrycks & Gimpel's cubic coefficient
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # Klambauer et al. 2017, arXiv:1706.02515
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Gated:
+    """What `m.gate` answers while the condition is not known: a cotangent that is there where `condition` is not 0."""
+
+    condition: Any
+    cotangent: Any
 
 
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
@@ -173,6 +185,16 @@ def _at(m: Any, k: Any, j: Any, same: Rule, other: Rule) -> Any:
     return m.where(m.equal(k, j), same(), other())
 
 
+def _gate(m: Any, condition: Any, g: Any) -> Any:
+    own = getattr(m, "gate", None)
+    return own(condition, g) if own is not None else m.where(condition, g, 0.0)
+
+
+def _through(m: Any, z: Any, condition: Any, g: Any) -> Any:
+    """g where the condition is not 0; nan where z is, which nothing may hide; elsewhere no cotangent."""
+    return _gate(m, m.defined(z, condition), m.defined(z, g))
+
+
 def _nth(m: Any, name: str, xs: Sequence[Any], *head: Any) -> Callable[[float], Any]:
     """j ↦ m.name(*head, j, *xs). All of them together take time n² unless the namespace shares what they have in
     common, as floats.py does."""
@@ -227,7 +249,7 @@ op("cbrt",     lambda m, g, z, x: g * m.cbrt_slope(x),
    formula=lambda m, x: m.sign(x) * m.pow(m.abs(x), 1.0 / 3.0), write="∛{}", symbol="∛", domain=(POSITIVE,), trouble=(0.0,), doc="Cube root, real for negative x too.")
 op("abs",      lambda m, g, z, x: g * m.sign(x),
    write="|{}|", symbol="|x|", trouble=(0.0,), kinks="0 at x = 0", doc="|x|")
-op("sign",     lambda m, g, z, x: m.defined(z, 0.0),
+op("sign",     lambda m, g, z, x: _through(m, z, 0.0, 0.0),
    formula=lambda m, x: m.defined(x, m.where(m.greater(x, 0.0), 1.0, m.where(m.less(x, 0.0), -1.0, x))), symbol="sgn", trouble=(0.0,), kinks="0 everywhere", doc="−1, 0 or 1 by the sign of x.")
 
 # ── exponentials and logarithms ─────────────────────────────────────────────────────────────────
@@ -273,20 +295,20 @@ op("erf",      lambda m, g, z, x: g * m.erf_slope(x), trouble=(0.0, 6.0, 27.3), 
 op("erfc",     lambda m, g, z, x: -(g * m.erf_slope(x)), trouble=(-6.0, 0.5, 27.3), doc="1 − erf(x), accurate for large x.")
 
 # ── selection, rounding, comparison ─────────────────────────────────────────────────────────────
-op("maximum",  lambda m, g, z, x, y: m.defined(z, m.where(m.greater(x, y), g, m.where(m.equal(x, y), 0.5 * g, 0.0))),
-               lambda m, g, z, x, y: m.defined(z, m.where(m.greater(y, x), g, m.where(m.equal(x, y), 0.5 * g, 0.0))),
+op("maximum",  lambda m, g, z, x, y: _through(m, z, m.greater_equal(x, y), m.where(m.equal(x, y), 0.5 * g, g)),
+               lambda m, g, z, x, y: _through(m, z, m.less_equal(x, y), m.where(m.equal(x, y), 0.5 * g, g)),
    formula=lambda m, x, y: m.where(m.greater_equal(x, y), x, m.defined(x, y)), symbol="max", write="max({}, {})", trouble=(0.0,), kinks="a tie is split evenly, ½ each", doc="The larger of x and y; nan if either is.")
-op("minimum",  lambda m, g, z, x, y: m.defined(z, m.where(m.less(x, y), g, m.where(m.equal(x, y), 0.5 * g, 0.0))),
-               lambda m, g, z, x, y: m.defined(z, m.where(m.less(y, x), g, m.where(m.equal(x, y), 0.5 * g, 0.0))),
+op("minimum",  lambda m, g, z, x, y: _through(m, z, m.less_equal(x, y), m.where(m.equal(x, y), 0.5 * g, g)),
+               lambda m, g, z, x, y: _through(m, z, m.greater_equal(x, y), m.where(m.equal(x, y), 0.5 * g, g)),
    formula=lambda m, x, y: m.where(m.less_equal(x, y), x, m.defined(x, y)), symbol="min", write="min({}, {})", trouble=(0.0,), kinks="a tie is split evenly, ½ each", doc="The smaller of x and y; nan if either is.")
-op("clip",     lambda m, g, z, x, low, high: m.defined(z, m.where(m.less(x, low), 0.0, m.where(m.greater(x, high), 0.0, g))),
-               lambda m, g, z, x, low, high: m.defined(z, m.where(m.less(x, low), m.where(m.greater(low, high), 0.0, g), 0.0)),
-               lambda m, g, z, x, low, high: m.defined(z, m.where(m.greater(m.maximum(x, low), high), g, 0.0)),
+op("clip",     lambda m, g, z, x, low, high: _through(m, z, m.where(m.less(x, low), 0.0, m.less_equal(x, high)), g),
+               lambda m, g, z, x, low, high: _through(m, z, m.where(m.greater(low, high), 0.0, m.less(x, low)), g),
+               lambda m, g, z, x, low, high: _through(m, z, m.greater(m.maximum(x, low), high), g),
    formula=lambda m, x, low, high: m.minimum(m.maximum(x, low), high), parameters=("x", "low", "high"), domain=(REAL, (-9.0, -6.0), (6.0, 9.0)), trouble=(0.0,), kinks="1 on the boundary, as in PyTorch", doc="x limited to [low, high].")
 op("where",    None,
-               lambda m, g, z, c, x, y: m.where(c, g, 0.0),
-               lambda m, g, z, c, x, y: m.where(c, 0.0, g),
-   parameters=("condition", "x", "y"), symbol="?:", write="{} ? {} : {}", doc="x where the condition is not 0, else y; the branch not taken gets exactly 0.")
+               lambda m, g, z, c, x, y: _gate(m, c, g),
+               lambda m, g, z, c, x, y: _gate(m, m.equal(c, 0.0), g),
+   parameters=("condition", "x", "y"), symbol="?:", write="{} ? {} : {}", doc="x where the condition is not 0, else y; the branch not taken gets no gradient.")
 op("defined",  None,
                lambda m, g, z, test, x: m.defined(test, g),
    formula=lambda m, test, x: m.where(m.equal(test, test), x, NAN), parameters=("test", "x"), public=False, doc="x, and nan where test is nan: outside its domain a function has no derivative.")
@@ -295,21 +317,21 @@ for _name, _symbol, _text in (("less", "<", "less than"), ("less_equal", "≤", 
     op(_name, None, None, symbol=_symbol, write="{} " + _symbol + " {}", doc=f"1 where x is {_text} y, else 0; not differentiable.")
 for _name, _symbol, _text in (("floor", "⌊x⌋", "largest integer at most x"), ("ceil", "⌈x⌉", "smallest integer at least x"),
                               ("round", "≈", "nearest integer, ties to even"), ("trunc", "[x]", "integer part of x")):
-    op(_name, lambda m, g, z, x: m.defined(z, 0.0), symbol=_symbol, trouble=(0.0, 0.5, 1.0), kinks="0 everywhere", doc=f"The {_text}; derivative 0.")
+    op(_name, lambda m, g, z, x: _through(m, z, 0.0, 0.0), symbol=_symbol, trouble=(0.0, 0.5, 1.0), kinks="0 everywhere", doc=f"The {_text}; derivative 0.")
 
 # ── activations ─────────────────────────────────────────────────────────────────────────────────
-op("relu",     lambda m, g, z, x: m.defined(z, m.where(m.greater(x, 0.0), g, 0.0)),
+op("relu",     lambda m, g, z, x: _through(m, z, m.greater(x, 0.0), g),
    formula=lambda m, x: m.defined(x, m.where(m.greater(x, 0.0), x, 0.0)), symbol="ReLU", trouble=(0.0,), kinks="0 at x = 0", doc="max(x, 0)", source="Nair & Hinton 2010")
 op("leaky_relu", lambda m, g, z, x, slope: m.defined(z, m.where(m.greater(x, 0.0), g, g * slope)),
-                 lambda m, g, z, x, slope: m.where(m.greater(x, 0.0), 0.0, g * x),
+                 lambda m, g, z, x, slope: _through(m, z, m.less_equal(x, 0.0), g * x),
    formula=lambda m, x, slope: m.where(m.greater(x, 0.0), x, slope * x), parameters=("x", "slope"), defaults=(0.01,), domain=(REAL, UNIT), trouble=(0.0,), kinks="slope at x = 0", doc="x where positive, else slope·x.")
 op("elu",      lambda m, g, z, x, alpha: m.where(m.greater(x, 0.0), g, g * m.exp_times(x, alpha)),
-               lambda m, g, z, x, alpha: m.where(m.greater(x, 0.0), 0.0, g * m.expm1(x)),
+               lambda m, g, z, x, alpha: _through(m, z, m.less_equal(x, 0.0), g * m.expm1(x)),
    formula=lambda m, x, alpha: m.where(m.greater(x, 0.0), x, alpha * m.expm1(x)), parameters=("x", "alpha"), defaults=(1.0,), domain=(REAL, POSITIVE), trouble=(0.0,), kinks="alpha at x = 0", doc="x where positive, else alpha·(eˣ − 1).", source="Clevert et al. 2015, arXiv:1511.07289")
 op("selu",     lambda m, g, z, x: g * m.selu_slope(x),
    formula=lambda m, x: SELU_SCALE * m.elu(x, SELU_ALPHA), trouble=(0.0,), kinks="the left slope, 1.758, at x = 0", doc="Scaled ELU that keeps mean 0 and variance 1.", source="Klambauer et al. 2017, arXiv:1706.02515")
 op("celu",     lambda m, g, z, x, alpha: m.where(m.greater(x, 0.0), g, g * m.exp_quotient(x, alpha)),
-               lambda m, g, z, x, alpha: m.where(m.greater(x, 0.0), 0.0, g * m.celu_gap(x, alpha)),
+               lambda m, g, z, x, alpha: _through(m, z, m.less_equal(x, 0.0), g * m.celu_gap(x, alpha)),
    formula=lambda m, x, alpha: m.where(m.greater(x, 0.0), x, alpha * m.expm1(m.divide(x, alpha))), parameters=("x", "alpha"), defaults=(1.0,), domain=(REAL, POSITIVE), trouble=(0.0,), kinks="1 at x = 0 (smooth)", doc="x where positive, else alpha·(exp(x/alpha) − 1).", source="Barron 2017, arXiv:1704.07483")
 op("sigmoid",  lambda m, g, z, x: g * m.logistic_density(x),
    formula=lambda m, x: m.where(m.greater(x, 0.0), m.reciprocal(1.0 + m.exp(-m.abs(x))), m.divide(m.exp(-m.abs(x)), 1.0 + m.exp(-m.abs(x)))), write="σ({})", symbol="σ", trouble=(-745.0, 0.0, 40.0), doc="1 / (1 + e⁻ˣ)")
@@ -343,7 +365,7 @@ op("softmax",  pullback=lambda m, g, z, k, *xs: [None, *(g * slope(float(j)) for
    formula=lambda m, k, *xs: m.exp(_element(m, k, xs) - m.logsumexp(*xs)), write=lambda k, *xs: f"softmax{_subscript(k)}({_listed(*xs)})", symbol="softmax", parameters=("index", "*xs"), doc="Element `index` of softmax(x): e^xₖ / (eˣ¹ + … + eˣⁿ).")
 op("log_softmax", pullback=lambda m, g, z, k, *xs: [None, *(_at(m, k, j, lambda: g * m.one_minus_softmax(k, *xs), lambda: -(g * softmax(float(j)))) for softmax in [_nth(m, "softmax", xs)] for j in range(len(xs)))],
    formula=lambda m, k, *xs: _element(m, k, xs) - m.logsumexp(*xs), write=lambda k, *xs: f"ln softmax{_subscript(k)}({_listed(*xs)})", symbol="ln softmax", parameters=("index", "*xs"), doc="Element `index` of ln softmax(x).")
-op("take",     pullback=lambda m, g, z, k, *xs: [None, *(m.where(m.equal(k, float(j)), g, 0.0) for j in range(len(xs)))],
+op("take",     pullback=lambda m, g, z, k, *xs: [None, *(_gate(m, m.equal(k, float(j)), g) for j in range(len(xs)))],
    write=lambda k, *xs: f"[{_listed(*xs)}][{k}]", symbol="[i]", parameters=("index", "*xs"), doc="The x that an integer index selects.")
 
 # ── losses of one example ───────────────────────────────────────────────────────────────────────
@@ -359,8 +381,8 @@ loss("binary_cross_entropy", lambda m, g, z, p, y: g * m.defined(z, m.binary_cro
 loss("binary_cross_entropy_with_logits", lambda m, g, z, x, y: g * m.defined(z, m.sigmoid_minus(x, y)),
                                          lambda m, g, z, x, y: g * m.defined(z, -x),
    formula=lambda m, x, y: m.where(m.equal(y, m.greater(x, 0.0)), 0.0, m.where(m.greater(x, 0.0), x * (1.0 - y), -(x * y))) + m.log1p(m.exp(-m.abs(x))), parameters=("logit", "target"), symbol="BCE∘σ", domain=(REAL, PROBABILITY), trouble=(-745.0, 0.0, 40.0), doc="Binary cross-entropy of σ(logit), without overflow.")
-loss("hinge",  lambda m, g, z, s, y: m.defined(z, m.where(m.greater(z, 0.0), -(g * y), 0.0)),
-               lambda m, g, z, s, y: m.defined(z, m.where(m.greater(z, 0.0), -(g * s), 0.0)),
+loss("hinge",  lambda m, g, z, s, y: _through(m, z, m.greater(z, 0.0), -(g * y)),
+               lambda m, g, z, s, y: _through(m, z, m.greater(z, 0.0), -(g * s)),
    formula=lambda m, s, y: m.relu(1.0 - s * y), parameters=("score", "target"), domain=((-0.9, 0.9), (-0.9, 0.9)), trouble=(1.0,), kinks="0 where the margin is exactly 1", doc="max(0, 1 − score·target) for a target of ±1.", source="Cortes & Vapnik 1995")
 loss("cross_entropy", pullback=lambda m, g, z, k, *xs: [None, *(_at(m, k, j, lambda: -(g * m.one_minus_softmax(k, *xs)), lambda: g * softmax(float(j))) for softmax in [_nth(m, "softmax", xs)] for j in range(len(xs)))],
    formula=lambda m, k, *xs: -m.log_softmax(k, *xs), write=lambda k, *xs: f"cross-entropy{_subscript(k)}({_listed(*xs)})", parameters=("class", "*logits"), symbol="CE", doc="−ln softmax(logits) at the true class.")
@@ -418,18 +440,18 @@ helper("normal_cdf", lambda m, g, z, x: g * m.normal_density(x),
 helper("over_norm2", lambda m, g, z, x, y: g * ((m.over_norm2(y, x) - z) * (m.over_norm2(y, x) + z)),
                      lambda m, g, z, x, y: g * (-2.0 * z * m.over_norm2(y, x)),
    formula=lambda m, x, y: m.fraction(x, x * x + y * y), domain=(POSITIVE, REAL), trouble=(0.0,), doc="x / (x² + y²), and 0 at the origin.")
-helper("unit_component", lambda m, g, z, x, y: g * m.fraction(m.square(m.unit_component(y, x)), m.hypot(x, y)),
-                         lambda m, g, z, x, y: -(g * m.fraction(z * m.unit_component(y, x), m.hypot(x, y))),
+helper("unit_component", lambda m, g, z, x, y: g * m.divide(m.square(m.unit_component(y, x)), m.hypot(x, y)),
+                         lambda m, g, z, x, y: -(g * m.divide(z * m.unit_component(y, x), m.hypot(x, y))),
    formula=lambda m, x, y: m.fraction(x, m.hypot(x, y)), domain=(POSITIVE, POSITIVE), trouble=(0.0,), doc="x / √(x² + y²), and 0 at the origin.")
-helper("fraction", lambda m, g, z, x, y: g * m.fraction(1.0, y),
-                   lambda m, g, z, x, y: -(g * m.fraction(z, y)),
+helper("fraction", lambda m, g, z, x, y: g * m.reciprocal(y),
+                   lambda m, g, z, x, y: -(g * m.divide(z, y)),
    formula=lambda m, x, y: m.where(m.equal(y, 0.0), 0.0, m.divide(x, y)), write="{}/{}", domain=(REAL, POSITIVE), doc="x / y, and 0 where y is 0.")
 helper("sigmoid_difference", lambda m, g, z, x, y: g * m.logistic_density(x - y),
                              lambda m, g, z, x, y: -(g * m.logistic_density(x - y)),
    formula=lambda m, x, y: m.where(m.equal(x, y), 0.5, m.sigmoid(x - y)), write="σ({} − {})", trouble=(0.0,), doc="σ(x − y), and ½ where x = y, infinite too.")
 helper("logistic_density", lambda m, g, z, x: -(g * (z * m.tanh(0.5 * x))),
    formula=lambda m, x: m.divide(m.exp(-m.abs(x)), m.square(1.0 + m.exp(-m.abs(x)))), write="σ′({})", trouble=(-745.0, 0.0, 745.0), doc="σ′(x) = e/(1 + e)², e = exp(−|x|)")
-helper("selu_slope", lambda m, g, z, x: m.where(m.greater(x, 0.0), 0.0, g * z),
+helper("selu_slope", lambda m, g, z, x: _through(m, z, m.less_equal(x, 0.0), g * z),
    formula=lambda m, x: m.where(m.greater(x, 0.0), SELU_SCALE, SELU_SCALE * SELU_ALPHA * m.exp(x)), trouble=(0.0,), doc="Derivative of selu.")
 helper("exp_times", lambda m, g, z, x, y: g * z,
                     lambda m, g, z, x, y: g * m.exp(x),

@@ -43,6 +43,7 @@ cdef extern from *:
 
 # The rows of the table as C, which installing writes.
 cdef extern from "eager.h":
+    bint mg_absent(double g)
     bint mg_call_1(int row, double x, double *z)
     bint mg_call_2(int row, double x, double y, double *z)
     bint mg_call_n(int row, const double *x, int n, double *z)

@@ -19,13 +19,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from itertools import chain, repeat
+from math import copysign
 from operator import add as _plus
 from operator import index as _index
 from operator import is_ as _is
 from typing import Any
 
 from . import floats
-from .ops import NAN, ROWS, TABLE, Op
+from .ops import NAN, ROWS, TABLE, Gated, Op
 
 try:
     import cython
@@ -64,6 +65,11 @@ except ImportError:  # Cython is needed to build the compiled engine only
 
 COMPILED: bool = cython.compiled
 if not cython.compiled:  # the rows of the table in C, where there is C (value.pxd); each answers whether it can
+
+    def mg_absent(g: float) -> bool:
+        """Whether this is −0: the gradient of a node that nothing has reached."""
+        return g == 0.0 and copysign(1.0, g) < 0.0
+
     _nothing_in_c: Any = lambda *_: False
     mg_call_1 = mg_call_2 = mg_call_n = mg_each = mg_back_1 = mg_back_2 = mg_back_n = mg_back_each = _nothing_in_c
 
@@ -837,11 +843,17 @@ class _Values:
 
         But in a program that is recorded, which is run for other numbers later.
         """
-        if _observer is not None and isinstance(test, Value):
+        if _observer is not None and isinstance(test, Value) and is_observed():
             return _recorded_defined(test, x)
         if (t := _float(test)) == t:
             return x
         return self.multiply(x, NAN) if isinstance(x, Value) else NAN  # its derivatives are nan, too
+
+    def gate(self, condition: Any, g: Any) -> Any:
+        """The cotangent g, or None: known at once here, but in a program that is run for other numbers later."""
+        if _observer is not None and isinstance(condition, Value) and is_observed():
+            return Gated(condition, g)
+        return g if _float(condition) else None
 
     def unit_vector(self, xs: Sequence[Any], norm: Any) -> list[Any]:
         """xᵢ / ‖x‖, of x times a power of two where the norm is subnormal or overflows.
@@ -849,7 +861,7 @@ class _Values:
         Not while a program is recorded, which must not depend on these numbers: there, compile/lowering.py sees to it.
         """
         z = _float(norm)
-        if not (2.3e-308 < z < 1e308 or z == 0.0 or z != z) and _observer is None:
+        if not (2.3e-308 < z < 1e308 or z == 0.0 or z != z) and not is_observed():
             largest = max([abs(_float(x)) for x in xs])
             if largest - largest == 0.0:
                 scale = 2.0 ** (-600 if largest > 1.0 else 600)
@@ -1101,7 +1113,7 @@ def _sort(roots: list) -> list:  # type: ignore[type-arg]
                     if node._epoch < oldest:
                         oldest = node._epoch
                 node._mark = placed
-                node._cot = 0.0
+                node._cot = -0.0  # nothing; what arrives as 0 is +0, and added to nothing it is itself
                 order.append(node)
             if not stack:
                 break
@@ -1210,7 +1222,7 @@ def _swept(roots: list, gradients: list) -> list:  # type: ignore[type-arg]
     to_x: cython.double = 0.0
     to_y: cython.double = 0.0
     for node, g in zip(roots, gradients):  # noqa: B905  (made by one caller, the same length)
-        node._cot += g
+        node._cot += g + 0.0
     shared: dict = {}  # type: ignore[type-arg]  # gradients of elements that share their operands, gathered
     for node in reversed(order):
         a = node._a
@@ -1219,7 +1231,7 @@ def _swept(roots: list, gradients: list) -> list:  # type: ignore[type-arg]
         if node._mark != placed:  # an operand of these
             _spread(shared, placed)
         g = node._cot
-        if g == 0.0:  # exactly nothing flows back: a branch not taken cannot poison (0·inf) what is below
+        if g == 0.0 and mg_absent(g):  # nothing has come: a branch not taken. A gradient of 0 is a number
             continue
         b = node._b
         if watched:
@@ -1233,8 +1245,8 @@ def _swept(roots: list, gradients: list) -> list:  # type: ignore[type-arg]
             x = a
             if not cython.compiled:
                 rule = ROWS[node._code].rules[0]
-                if rule is not None:
-                    x._cot += rule(floats, g, node._data, x._data)
+                if rule is not None and (found := rule(floats, g, node._data, x._data)) is not None:
+                    x._cot += found + 0.0
             elif mg_back_1(node._code, g, node._data, x._data, cython.address(to_x)):
                 x._cot += to_x
             else:
@@ -1242,12 +1254,11 @@ def _swept(roots: list, gradients: list) -> list:  # type: ignore[type-arg]
         elif not cython.compiled:
             rules = ROWS[node._code].rules
             p, q = _float(a), _float(b)
-            if type(a) is not float and rules[0] is not None:
-                x = a
-                x._cot += rules[0](floats, g, node._data, p, q)
-            if type(b) is not float and rules[1] is not None:
-                y = b
-                y._cot += rules[1](floats, g, node._data, p, q)
+            for operand, rule in ((a, rules[0]), (b, rules[1])):
+                if type(operand) is not float and rule is not None:
+                    found = rule(floats, g, node._data, p, q)
+                    if found is not None:
+                        operand._cot += found + 0.0
         elif mg_back_2(node._code, g, node._data, _float(a), _float(b), cython.address(to_x), cython.address(to_y)):
             if type(a) is not float:
                 x = a
@@ -1297,7 +1308,7 @@ def _spread(shared: dict, placed: cython.longlong) -> object:  # type: ignore[ty
         for i, operand in enumerate(operands):
             if type(operand) is not float:
                 x = operand
-                x._cot += contributions[i]
+                x._cot += contributions[i] + 0.0
                 x._mark = placed
     shared.clear()
     return None
@@ -1324,7 +1335,7 @@ def _general(node: Value, g: cython.double) -> object:
     for operand, contribution in zip(operands, _contributions(node, g, operands)):  # noqa: B905  (checked)
         if contribution is not None and type(operand) is not float:
             x = operand
-            x._cot += contribution
+            x._cot += contribution + 0.0
     return None
 
 
@@ -1363,7 +1374,7 @@ def _inspected(node: Value, g: float) -> None:
     for operand, contribution in zip(operands, contributions):  # noqa: B905
         if contribution is not None and type(operand) is not float:
             x = operand
-            x._cot += contribution
+            x._cot += contribution + 0.0
             if x._cot - x._cot != 0.0:
                 _modes.inspector.overflowed(node, operand, x._cot)
 
@@ -1402,14 +1413,14 @@ def _commit(order: list) -> None:  # type: ignore[type-arg]
             if node._a is None:
                 node._grad += node._cot
             else:
-                node._grad = node._cot
+                node._grad = node._cot + 0.0
         return
     inner = [node for node in order if node._a is not None]
     leaves = [node for node in order if node._a is None]
     fields: Any = Value
     write, read, swept = fields._grad.__set__, fields._grad.__get__, fields._cot.__get__
     totals = map(_plus, map(read, leaves), map(swept, leaves))
-    deque(chain(map(write, inner, map(swept, inner)), map(write, leaves, totals)), maxlen=0)
+    deque(chain(map(write, inner, map(_plus, map(swept, inner), repeat(0.0))), map(write, leaves, totals)), maxlen=0)
 
 
 def cotangents(roots: list[Any], gradients: list[float], wrt: Sequence[Value]) -> list[float]:
@@ -1421,7 +1432,7 @@ def cotangents(roots: list[Any], gradients: list[float], wrt: Sequence[Value]) -
             v._mark = 0
         _sweep(list(roots), list(gradients))
         for v in wrt:
-            found.append(v._cot if v._mark != 0 else 0.0)  # noqa: PERF401  (compiled, a comprehension is untyped)
+            found.append(v._cot + 0.0 if v._mark != 0 else 0.0)  # noqa: PERF401  (compiled, a comprehension is untyped)
     return found
 
 

@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 
 from microgradlike import floats
 from microgradlike.floats import accurate, careful, words
+from microgradlike.graph.sweep import Slopes
 from microgradlike.ops import TABLE, Op
 
 mpmath = pytest.importorskip("mpmath", reason="the judge computes in arbitrary precision with mpmath")
@@ -53,7 +54,7 @@ either = pytest.mark.parametrize("m", NAMESPACES.values(), ids=NAMESPACES)
 def computed(row: Op, *x: float, m: Any = floats) -> tuple[float, list[float | None]]:
     """Value and partials, as a Value gets them."""
     z = row.on(m)(*x)
-    return z, list(row.cotangents(m, 1.0, z, *x))
+    return z, list(row.cotangents(Slopes(m), 1.0, z, *x))
 
 
 # ── the reference file ──────────────────────────────────────────────────────────────────────────

@@ -14,6 +14,7 @@ import microgradlike as mg
 from microgradlike import Value, draw, step_through, topological_order
 from microgradlike.draw import rich_values
 from microgradlike.draw.picture.text import number
+from microgradlike.graph.sweep import sent
 
 STATE = """() => {
   const read = (selector) => [...document.querySelectorAll('.picture:not([hidden]) ' + selector)];
@@ -43,12 +44,9 @@ def engine_states(root):
             continue
         x = [each.data if isinstance(each, Value) else each for each in node.args]
         g = grads[place[id(node)]]
-        sent = (
-            node.op.cotangents(mg.floats, g, node.data, *x) if g else node.op.cotangents(mg.floats, 1.0, node.data, *x)
-        )
-        for each, c in zip(node.args, sent, strict=True):
+        for each, c in zip(node.args, sent(node.op, g, node.data, x), strict=True):
             if isinstance(each, Value) and c is not None:
-                grads[place[id(each)]] += c if g else 0.0
+                grads[place[id(each)]] += c
                 states.append(list(grads))
     return order, states
 

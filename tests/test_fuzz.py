@@ -367,7 +367,7 @@ def plainly_if_finite(row: Op, z: float, x: list[float]) -> float:
 
 
 def agree_at(point: list[float], program: Program, peer: Peer) -> None:
-    """The same infinities and nan, and what is finite within rounding. Where a peer's sweep finds 0·∞, ours has 0.
+    """The same infinities and nan, and what is finite within rounding. Where a peer has nan, ours may have a number.
 
     Slopes at nan are not compared: in PyTorch that of relu is 1 there.
     """

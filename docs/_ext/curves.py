@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from microgradlike import floats
+from microgradlike.graph.sweep import sent
 from microgradlike.ops import Op
 
 WIDTH, HEIGHT, MARGIN = 300, 180, 8
@@ -49,7 +50,7 @@ def curve(row: Op) -> str:
 
     def slope(x: float) -> float:
         arguments = at(x)
-        found = row.cotangents(floats, 1.0, float(forward(*arguments)), *arguments)[place]
+        found = sent(row, 1.0, float(forward(*arguments)), arguments)[place]
         return math.nan if found is None else float(found)
 
     xs = [low + (high - low) * i / (POINTS - 1) for i in range(POINTS)]

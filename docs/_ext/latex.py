@@ -320,6 +320,15 @@ class Latex:
                 joined.append((branch, when))
         return Tex("", ATOM, joined)
 
+    def gate(self, condition: Any, g: Any) -> Any:
+        """A cotangent that is not there is written as 0."""
+        if not isinstance(condition, Tex):
+            return g if condition else 0.0
+        if not condition.cases:
+            return self.where(condition, g, 0.0)
+        branches = [(tex(g), str(branch)) if str(branch) != "0" else (branch, when) for branch, when in condition.cases]
+        return Tex("", ATOM, [*branches, (tex(0.0), "")])
+
     def sigmoid(self, x: Any) -> Any:
         return _call(r"\sigma", x)
 

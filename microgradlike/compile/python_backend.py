@@ -1,19 +1,21 @@
 """Backend `python`: a program as generated Python source. Standard library only; every bit as the eager engine has it.
 
 The rows of the table are run on the namespace of texts: what comes out is the source of the forward value and
-of the sweep, in the eager engine's order, its exact-zero rule included.
+of the sweep, in the eager engine's order. What may be absent (`gate`, see ops.py) has a flag beside its gradient.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import inf, nan
 from typing import Any
 
 from .. import floats
 from ..graph.program import Program
 from ..graph.source import RELATIONS, Source, Text, bare
-from ..ops import TABLE
+from ..graph.sweep import Step, arrive, pull
+from ..graph.sweep import parts as parts_of
+from ..ops import TABLE, Gated
 
 __all__ = ["PythonRunner", "gradient_source", "value_source"]
 
@@ -32,6 +34,11 @@ class Python(Source):
 
     def where(self, c: Any, x: Any, y: Any) -> Text:
         return Text(f"({literal(x)} if {literal(c)} else {literal(y)})")
+
+    def gate(self, condition: Any, g: Any) -> Any:
+        if isinstance(condition, Text):
+            return Gated(condition, g)
+        return g if condition else None
 
     def defined(self, test: Any, x: Any) -> Text:
         return Text(f"({literal(x)} if {literal(test)} == {literal(test)} else nan)")
@@ -144,6 +151,8 @@ def _sweep(program: Program, inputs: int, m: Python, names: list[Text], g: dict[
         return [f"{pad}{g[root]} += 1.0"]
     body: list[str] = []
     started: list[str] = []
+    gated: list[str] = []  # the flags of gradients that may be absent
+    certain = {root, *range(inputs, first)}  # where something arrives whatever the numbers
     g[root] = Text(f"g{root}")
     for k in range(root - first, -1, -1):
         node = first + k
@@ -151,30 +160,39 @@ def _sweep(program: Program, inputs: int, m: Python, names: list[Text], g: dict[
             continue
         row, args = program.rows[k], program.args[k]
         z, operands = names[node], [names[a] if type(a) is int else a for a in args]
-        parts = []
-        plain = True
+        lines: list[str] = []
         m.before.clear()
-        for a, text in zip(args, row.cotangents(m, g[node], z, *operands), strict=True):
-            if text is None or type(a) is not int or not active[a]:
+        for a, contribution in zip(args, row.cotangents(m, g[node], z, *operands), strict=True):
+            if contribution is None or type(a) is not int or not active[a]:
                 continue
-            text = literal(text)
-            simple = text == g[node] or text == f"(-{g[node]})"
+            condition, c = parts_of(contribution)
+            text = literal(c)
             if a >= first and a not in g:
-                if uses[a] == 1 and text == g[node]:
+                if uses[a] == 1 and text == g[node] and condition is None and node in certain:
                     g[a] = g[node]  # its only contribution is this one, unchanged
+                    certain.add(a)
                     continue
                 g[a] = Text(f"g{a}")
                 started.append(g[a])
-            plain = plain and simple
-            parts.append(f"{g[a]} += {bare(text)}")
-        if parts and plain:
-            body += [pad + part for part in parts]
-        elif parts:
-            body.append(f"{pad}if {g[node]} != 0.0:")
-            body += [f"{pad}    {line}" for line in m.before]
-            body += [f"{pad}    {part}" for part in parts]
-    head = [f"{pad}{' = '.join(started[i : i + 50])} = 0.0" for i in range(0, len(started), 50)]
+            statement = f"{g[a]} += {bare(text)}"
+            if condition is None and node in certain:
+                certain.add(a)
+            elif a not in certain:
+                statement += f"; there{a} = True"
+                gated.append(f"there{a}")
+            lines.append(statement if condition is None else f"if {condition}: {statement}")
+        if lines and node not in certain:
+            body.append(f"{pad}if there{node}:")
+            pad_within = pad + "    "
+        else:
+            pad_within = pad
+        body += [pad_within + line for line in [*m.before, *lines] if lines]
+    head = _all_set(started, "0.0", pad) + _all_set(list(dict.fromkeys(gated)), "False", pad)
     return [f"{pad}g{root} = 1.0", *head, *body]
+
+
+def _all_set(names: list[str], to: str, pad: str) -> list[str]:
+    return [f"{pad}{' = '.join(names[i : i + 50])} = {to}" for i in range(0, len(names), 50)]
 
 
 def _active(program: Program, inputs: int) -> bytearray:
@@ -259,18 +277,16 @@ def interpreted(program: Program, inputs: int, numbers: list[float], sums: list[
     """
     slots = program.slots(floats, numbers)
     root, first = program.outputs[0], program.inputs
-    cotangents = [0.0] * len(slots)
     if type(root) is not int:
         return root, sums
-    cotangents[inputs:first] = sums
-    cotangents[root] += 1.0
-    for k in range(root - first, -1, -1):
-        g = cotangents[first + k]
-        if g == 0.0:
-            continue
-        args = program.args[k]
-        operands = [slots[a] if type(a) is int else a for a in args]
-        for a, c in zip(args, program.rows[k].cotangents(floats, g, slots[first + k], *operands), strict=True):
-            if c is not None and type(a) is int:
-                cotangents[a] += c
-    return slots[root], cotangents[inputs:first]
+    arrived: dict[Any, Any] = dict(zip(range(inputs, first), sums, strict=True))
+    arrive(floats, arrived, root, 1.0)
+
+    def steps() -> Iterator[Step]:
+        for k in range(root - first, -1, -1):
+            args = program.args[k]
+            keys = [a if type(a) is int else None for a in args]
+            yield first + k, program.rows[k], keys, slots[first + k], [slots[a] if type(a) is int else a for a in args]
+
+    pull(floats, steps(), arrived)
+    return slots[root], [arrived[i] for i in range(inputs, first)]

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..graph.program import Program, Slot, Tape, Trace
+from ..graph.sweep import parts, settled
 from ..ops import ROWS, TABLE, Op
 from .loops import NAMES, loops
 from .lowering import PART_OF_NORM, Lowering
@@ -98,17 +99,6 @@ class Template:
 _templates: dict[Any, Template] = {}
 
 
-def parts(c: Any) -> tuple[Any, Any]:
-    """The condition under which a cotangent is there (None: always), and its number."""
-    return getattr(c, "condition", None), getattr(c, "cotangent", c)
-
-
-def settled(m: Tape, c: Any) -> Any:
-    """A cotangent as a number: 0 where it is not there."""
-    condition, number = parts(c)
-    return c if condition is None else m.where(condition, number, 0.0)
-
-
 def template(
     row: Op,
     constants: Sequence[float | None],
@@ -141,7 +131,7 @@ def template(
                 cs = [c if w else None for c, w in zip(row.pullback(m, g, z, *x), wanted, strict=True)]
             else:
                 cs = [r(m, g, z, *x) if r and w else None for r, w in zip(row.rules, wanted, strict=True)]
-        cs = [None if c is None else m.where(g, c, 0.0) if strict else settled(m, c) for c in cs]  # until gates
+        cs = [c if c is None or strict else settled(m, c) for c in cs]
         found = _templates[key] = Template(m, z, cs)
     return found
 

@@ -198,6 +198,11 @@ def defined(test: float, x: float) -> float:
     return x if test == test else nan
 
 
+def gate(condition: float, g: float) -> float | None:
+    """The cotangent g, or None: nothing at all flows back, which is not the same as 0."""
+    return g if condition else None
+
+
 def less(x: float, y: float) -> float:
     return 1.0 if x < y else 0.0
 

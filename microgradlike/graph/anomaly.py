@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager
 from math import copysign, floor, isfinite
 from typing import Any, NamedTuple
 
-from .. import floats
 from .engine import Value, inspecting, topological_order
 from .places import cell
+from .sweep import sent
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -95,7 +95,7 @@ class _Detective:
             if contribution is None or type(v.args[i]) is float or isfinite(contribution):
                 continue
             row: Any = v.op
-            local = row.cotangents(floats, 1.0, _data(v), *_numbers(v))[i]
+            local: Any = sent(row, 1.0, _data(v), _numbers(v))[i]
             raise AnomalyError(
                 _lines(
                     f"the gradient of {_name(v, i)} in {_written(v)} is {contribution}: "
@@ -263,13 +263,15 @@ def _backward_trap(v: Value, i: int, g: float, local: float) -> str:
     if isfinite(local):
         return f"Overflow: {local:.3g} × {g:.3g} is larger than 1.8e308; scale the loss, or work with logarithms."
     cure = _INFINITE_SLOPES.get(row.name, f"{row.name} has an infinite slope there: keep the argument away from it")
+    if g == 0.0:
+        return f"0·inf is nan, and a gradient of 0 is a number (only a branch not taken has none): {cure}."
     return f"{cure}. {_what_inf_becomes(v.args[i])}"
 
 
 def _what_inf_becomes(operand: Value) -> str:
     """Whether an infinite gradient meets a derivative of 0 one step further down: the trap 0·inf."""
     row: Any = operand.op
-    locals_ = [] if row is None else row.cotangents(floats, 1.0, _data(operand), *_numbers(operand))
+    locals_ = [] if row is None else sent(row, 1.0, _data(operand), _numbers(operand))
     if any(d == 0.0 for d, x in zip(locals_, operand.args, strict=False) if d is not None and type(x) is not float):
         return f"Next, {_written(operand)} has the derivative 0: 0·inf in the backward pass, which is nan."
     return "Further down, 0·inf in the backward pass would be nan."

@@ -14,8 +14,9 @@ from math import inf
 from typing import Any
 
 from .. import floats
-from .engine import Value, check_fresh, cotangents, topological_order
+from .engine import Value, check_fresh, topological_order
 from .formulas import Term, formulas_of, in_parentheses, local_formulas, written_number
+from .sweep import Step, pull, push, sent
 
 MANY = 10**18  # where counting paths stops
 _SYMBOLS_UP_TO = 500  # nodes; in a larger graph nobody reads formulas
@@ -45,6 +46,7 @@ class Edge:
     share: float | None
     formula: str | None
     _term: Any = field(repr=False)
+    _closed: bool = field(repr=False)  # a branch not taken: nothing flows back, which is not the same as 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,18 +189,22 @@ def explain(J: Value, a: Value, max_paths: int = 100) -> Explanation:
         raise ValueError(f"max_paths must be at least 0, not {max_paths}")
     order = topological_order(J)
     check_fresh(order)
-    between, counts, reached = _forward(order, a)
-    arriving = dict(zip(order, cotangents([J], [1.0], order), strict=True))
-    total, count = (arriving[a], counts[J]) if J in counts else (0.0, 0)
+    between, counts = _forward(order, a)
+    steps = [_step(v) for v in order if v.op is not None]
+    arriving, reached = {J: 1.0}, {a: 1.0}
+    pull(floats, reversed(steps), arriving)
+    push(floats, steps, reached)
+    total, count = (arriving.get(a, 0.0), counts[J]) if J in counts else (0.0, 0)
     terms = formulas_of(order) if len(order) <= _SYMBOLS_UP_TO else {}
 
     uses: dict[Value, list[Edge]] = {}
-    for target, steps in between.items():
+    for target, edges_in in between.items():
         symbols = local_formulas(target, terms) if terms else {}
-        for source, position, local in steps:
-            flow = _times(_times(arriving[target], local), reached[source])
+        for source, position, local, closed in edges_in:
+            nothing = closed or target not in arriving or source not in reached
+            flow = 0.0 if nothing else arriving[target] * local * reached[source]
             term = symbols.get(position, Term(local))
-            edge = Edge(source, target, position, local, flow, _share(flow, total), term.text, term)
+            edge = Edge(source, target, position, local, flow, _share(flow, total), term.text, term, closed)
             uses.setdefault(target, []).append(edge)
     edges = [edge for v in order if v in uses for edge in uses[v]]
     paths = [_path(steps, a, total) for steps in _enumerate(J, a, uses)] if 0 < count <= max_paths else []
@@ -215,24 +221,32 @@ def explain(J: Value, a: Value, max_paths: int = 100) -> Explanation:
     return Explanation(J, a, total, count, paths, edges, max_paths, name)
 
 
-def _forward(order: list[Value], a: Value) -> tuple[Any, dict[Value, int], dict[Value, float]]:
-    """For each node that depends on a: its edges from such nodes; how many paths from a reach it; d(node)/da."""
-    between: dict[Value, list[tuple[Value, int, float]]] = {}
-    counts, reached = ({a: 1}, {a: 1.0}) if a in set(order) else ({}, {})
+def _numbers(v: Value) -> list[float]:
+    return [x if type(x) is float else x.data for x in v.args]
+
+
+def _step(v: Value) -> Step:
+    return v, v.op, [None if type(x) is float else x for x in v.args], v.data, _numbers(v)  # type: ignore[return-value]
+
+
+def _forward(order: list[Value], a: Value) -> tuple[Any, dict[Value, int]]:
+    """For each node that depends on a: its edges from such nodes, and how many paths from a reach it."""
+    between: dict[Value, list[tuple[Value, int, float, bool]]] = {}
+    counts = {a: 1} if a in set(order) else {}
     for v in order:
         if v.op is None or v is a or not any(type(x) is not float and x in counts for x in v.args):
             continue
-        locals_ = v.op.cotangents(floats, 1.0, v.data, *[x if type(x) is float else x.data for x in v.args])
+        x = _numbers(v)
+        locals_, passing = sent(v.op, 1.0, v.data, x), v.op.cotangents(floats, 1.0, v.data, *x)
         steps = [
-            (x, position, float(local))
-            for position, (x, local) in enumerate(zip(v.args, locals_, strict=True))
-            if local is not None and type(x) is not float and x in counts
+            (operand, position, float(local), passing[position] is None)
+            for position, (operand, local) in enumerate(zip(v.args, locals_, strict=True))
+            if local is not None and type(operand) is not float and operand in counts
         ]
         if steps:
             between[v] = steps
-            counts[v] = min(sum(counts[x] for x, _, _ in steps), MANY)
-            reached[v] = sum(_times(reached[x], local) for x, _, local in steps)
-    return between, counts, reached
+            counts[v] = min(sum(counts[x] for x, *_ in steps), MANY)
+    return between, counts
 
 
 def _enumerate(J: Value, a: Value, uses: dict[Value, list[Edge]]) -> Any:
@@ -253,17 +267,14 @@ def _enumerate(J: Value, a: Value, uses: dict[Value, list[Edge]]) -> Any:
 def _path(steps: list[Edge], a: Value, total: float) -> Path:
     product, term = 1.0, Term(1.0)
     for edge in reversed(steps):  # from J back to a, as the sweep multiplies
-        product = _times(product, edge.local)
+        product *= edge.local
+    if any(edge._closed for edge in steps):
+        product = 0.0
     for edge in steps:
         term = term * (edge._term if edge._term.text is not None else Term(edge.local))
     nodes = (a, *(edge.target for edge in steps))
     formula = term.text if term.factors and term.text is not None else None
     return Path(nodes, tuple(steps), product, _share(product, total), formula)
-
-
-def _times(g: float, local: float) -> float:
-    """g × local, and 0 where either is: what does not flow back cannot become nan (0·inf)."""
-    return g * local if g != 0.0 and local != 0.0 else 0.0
 
 
 def _share(part: float, total: float) -> float | None:

@@ -121,6 +121,9 @@ class _Formulas:
     def where(self, condition: Any, x: Any, y: Any) -> Term:
         return _term(x) if _term(condition).value else _term(y)
 
+    def gate(self, condition: Any, g: Any) -> Term:
+        return _term(g) if _term(condition).value else Term(0.0)
+
     def defined(self, test: Any, x: Any) -> Term:
         return _term(x) if _term(test).value == _term(test).value else Term(nan)
 

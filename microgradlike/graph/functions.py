@@ -13,10 +13,11 @@ from keyword import iskeyword
 from typing import Any
 
 from .. import floats
-from ..ops import TABLE, Op
+from ..ops import TABLE, Gated, Op
 from ..ops import op as _add_row
 from .engine import Value, elements, number, recorder, values
 from .observed import require
+from .sweep import slopes
 
 _functions: dict[str, Callable[..., Any]] = {}
 
@@ -212,7 +213,12 @@ def _checked(f: Callable[..., Any], what: str) -> Callable[..., Any]:
 
     @wraps(f)
     def checked(m: Any, *x: Any) -> Any:
-        return _number_from(f(m, *x), m, what)
+        result = f(m, *x)
+        if result is None:  # a closed gate, or a rule that returns nothing: with its gates open, that shows
+            result = f(slopes, *[v.data if isinstance(v, Value) else v for v in x]) if m in (floats, values) else None
+            if result is not None:
+                return None
+        return result if type(result) is Gated else _number_from(result, m, what)
 
     return checked
 
@@ -225,7 +231,10 @@ def _checked_list(f: Callable[..., Any], what: str) -> Callable[..., Any]:
         found = f(m, g, z, *x)
         if not isinstance(found, (list, tuple)):
             raise TypeError(f"{what} must list the gradients of its {len(x)} arguments, not return {found!r:.60}")
-        return [each if each is None else _number_from(each, m, f"{what}, at {i},") for i, each in enumerate(found)]
+        return [
+            each if each is None or type(each) is Gated else _number_from(each, m, f"{what}, at {i},")
+            for i, each in enumerate(found)
+        ]
 
     return checked
 
@@ -259,7 +268,8 @@ def primitive(
         name: an identifier that the table does not have yet; also the name of the function.
         *rules: for each argument, `rule(m, g, z, *x)`: the gradient of that argument, given the gradient g of
             the result z; None where there is no derivative. Write it with + - * and the functions of the
-            namespace `m` (`m.exp(x)`, `m.where(c, x, y)` ...), never with `if`, and linear in g.
+            namespace `m` (`m.exp(x)`, `m.where(c, x, y)` ...), never with `if`, and linear in g. Where a condition
+            keeps the gradient from the argument altogether, return `m.gate(condition, gradient)`.
         formula: `formula(m, *x)` computes the result in the same way.
         doc: one line that says what it computes.
         **columns: any other field of `microgradlike.ops.Op`: `symbol`, `write`, `domain`, `trouble`, `kinks` ...;

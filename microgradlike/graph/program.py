@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from .. import floats
-from ..ops import ROWS, TABLE, Op
+from ..ops import ROWS, TABLE, Gated, Op
 from .engine import Value, traced, values
 
 __all__ = ["Program", "Slot", "Tape", "Trace", "trace"]
@@ -294,6 +294,12 @@ class Tape:
             return Slot(self, index)
 
         return step
+
+    def gate(self, condition: Any, g: Any) -> Any:
+        """The cotangent g where the condition is not 0; see ops.py."""
+        if type(condition) is Slot:
+            return Gated(condition, g)
+        return g if condition else None
 
     def _defined(self, test: Any, x: Any) -> Any:
         return x if test is self.given else self.step(TABLE["defined"], (test, x))

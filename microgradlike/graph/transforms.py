@@ -6,12 +6,10 @@ Conventions (argnums, shapes of results) are JAX's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import wraps
-from math import isfinite
 from typing import Any
 
-from ..ops import REAL
 from .anomaly import AnomalyError
 from .engine import (
     Value,
@@ -25,10 +23,8 @@ from .engine import (
     values,
 )
 from .observed import inputs_of, open_inputs, plain
+from .sweep import Step, pull, push, settled
 from .trees import flatten
-
-_OVERFLOWING = frozenset({"exp", "expm1", "sinh", "cosh"})
-_BOUNDED = frozenset({"tanh", "sigmoid", "softmax", "sin", "cos", "atan", "erf", "sign"})
 
 
 class _Unit(float):
@@ -78,65 +74,45 @@ def _pull(y: Value, seed: Any, xs: Sequence[Value]) -> list[Any]:
     """The backward sweep with Values as the namespace: cotangents are Values, or floats where they are constant."""
     order = topological_order(y)
     check_fresh(order)
-    unbounded = _unbounded(order)
-    wanted = set(xs)
-    active = set(wanted)  # nodes that depend on an x: the others need no gradient
+    active = set(xs)  # nodes that depend on an x: the others need no gradient
     for v in order:
         if v not in active and any(type(a) is not float and a in active for a in v.args):
             active.add(v)
-    cotangent: dict[Value, Any] = {y: seed}
-    for v in reversed(order):
-        g = cotangent.get(v)
-        if v.op is None or g is None or v not in active or (type(g) is float and g == 0.0):
-            continue
-        operands = v.args
-        try:
-            if v.op.pullback is None:
-                rules = v.op.rules
-                contributions = [
-                    rule(values, g, v, *operands) if rule is not None and type(x) is not float and x in active else None
-                    for x, rule in zip(operands, rules, strict=True)
-                ]
-            else:
-                contributions = v.op.pullback(values, g, v, *operands)
-        except AnomalyError as error:
-            raise error.in_the_derivative_of(v) from None
-        for x, contribution in zip(operands, contributions, strict=True):
-            if contribution is None or type(x) is float or x not in active:
-                continue
-            contribution = _unpoisoned(v, g, contribution, unbounded)
-            if contribution is None:
-                continue
-            before = cotangent.get(x)
-            cotangent[x] = contribution if before is None else before + contribution
-    return [_as_number(cotangent.get(x, 0.0)) for x in xs]
+    cotangents: dict[Any, Any] = {y: seed}
+    _swept(pull, (v for v in reversed(order) if v in active), active, cotangents)
+    return [_as_number(settled(values, cotangents[x])) if x in cotangents else 0.0 for x in xs]
 
 
-def _unbounded(order: Sequence[Value]) -> set[Value]:
-    """The nodes whose slopes may be infinite, by a pole of theirs or by an operand: while a program is recorded."""
-    found: set[Value] = set()
-    for v in order if is_observed() else ():
-        if v.op is None:
-            continue
-        args = v.args
-        pole = v.op.name in _OVERFLOWING or any(interval != REAL for interval in v.op.domain)
-        if pole and len(args) == 2 and type(args[1]) is float:  # x / 2 and x² have none
-            pole = args[1] < 1.0 if v.op.name == "pow" else v.op.name != "divide" or args[1] == 0.0
-        if pole or any(type(a) is not float and a in found and a.op.name not in _BOUNDED for a in args):
-            found.add(v)
-    return found
+def _push(y: Value, tangents: dict[Value, Any]) -> Any:
+    """The derivative of y along `tangents`, forward."""
+    order = topological_order(y)
+    check_fresh(order)
+    carried: dict[Any, Any] = dict(tangents)
+    _swept(push, order, set(order), carried)
+    return settled(values, carried[y]) if y in carried else 0.0
 
 
-def _unpoisoned(v: Value, g: Any, contribution: Any, unbounded: set[Value]) -> Any:
-    """What an upstream of g contributes: exactly 0 (None) if g is exactly 0, though the slope be infinite or nan.
+def _swept(sweep: Callable[..., None], order: Iterable[Value], active: set[Value], arrived: dict[Any, Any]) -> None:
+    """One sweep over these nodes; an anomaly in a derivative names the operation that it is the derivative of."""
+    node: Any = None
 
-    In a program that is being recorded the numbers are not known yet: there the choice is written down.
-    """
-    if is_observed():
-        if v not in unbounded or type(g) is float or type(contribution) is float or contribution is g:
-            return contribution
-        return values.where(g, contribution, 0.0)
-    return None if _plain(g) == 0.0 and not isfinite(_plain(contribution)) else contribution
+    def steps() -> Iterator[Step]:
+        nonlocal node
+        for node in order:
+            if node.op is not None:
+                operands = node.args
+                yield (
+                    node,
+                    node.op,
+                    [x if type(x) is not float and x in active else None for x in operands],
+                    node,
+                    operands,
+                )
+
+    try:
+        sweep(values, steps(), arrived)
+    except AnomalyError as error:
+        raise error.in_the_derivative_of(node) from None
 
 
 def _plain(x: Any) -> float:
@@ -145,38 +121,6 @@ def _plain(x: Any) -> float:
 
 def _as_number(x: Any) -> Any:
     return x if isinstance(x, Value) else float(x)
-
-
-def _push(y: Value, tangents: dict[Value, Any]) -> Any:
-    """The derivative of y along `tangents`, forward: every rule is linear in g, so it carries a tangent too."""
-    order = topological_order(y)
-    check_fresh(order)
-    unbounded = _unbounded(order)
-    tangent: dict[Value, Any] = dict(tangents)
-    for v in order:
-        if v.op is None or v in tangent or not any(type(x) is not float and x in tangent for x in v.args):
-            continue
-        operands = v.args
-        if v.op.pullback is None:
-            parts = [
-                _unpoisoned(v, tangent[x], rule(values, tangent[x], v, *operands), unbounded)
-                for x, rule in zip(operands, v.op.rules, strict=True)
-                if rule is not None and type(x) is not float and x in tangent
-            ]
-        else:
-            local = v.op.pullback(values, 1.0, v, *operands)
-            parts = [
-                _unpoisoned(v, tangent[x], tangent[x] * d, unbounded)
-                for x, d in zip(operands, local, strict=True)
-                if d is not None and type(x) is not float and x in tangent
-            ]
-        parts = [part for part in parts if part is not None]
-        if parts:
-            total = parts[0]
-            for part in parts[1:]:
-                total = total + part
-            tangent[v] = total
-    return tangent.get(y, 0.0)
 
 
 class _Call:

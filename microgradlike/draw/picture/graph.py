@@ -5,11 +5,13 @@ Derivatives come from the table's rows, on floats, as in the engine's own sweep.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 from ... import floats
 from ...graph.engine import GraphError, Value, check_fresh, topological_order, values
+from ...graph.sweep import Step, pull, sent
 from ...ops import Op
 
 Operand = int | float  # an int is the index of a node, a float a constant
@@ -71,18 +73,30 @@ class Graph:
         return [data[x] if type(x) is int else float(x) for x in self.operands[node]]
 
     def cotangents(self, node: int, gradient: float) -> Sequence[float | None]:
-        """What a node sends back to each operand when `gradient` reaches it; None where there is no derivative.
-
-        A gradient of exactly 0 sends exactly 0, as the engine's sweep has it.
-        """
+        """What a node sends back to each operand when `gradient` reaches it; None where there is no derivative."""
         row = self.rows[node]
-        if row is None:
-            return ()
-        x = self.inputs_of(node)
-        if gradient == 0.0:
-            return [None if c is None else 0.0 for c in row.cotangents(floats, 1.0, self.data[node], *x)]
-        sent: Sequence[float | None] = row.cotangents(floats, gradient, self.data[node], *x)
-        return sent
+        return () if row is None else sent(row, gradient, self.data[node], self.inputs_of(node))
+
+    def sent(self, node: int) -> Sequence[float | None]:
+        """What a node sent back to each operand in the sweep: nothing, shown as 0, if nothing reached it."""
+        sends = self.cotangents(node, self.grad[node])
+        return sends if node in self.reached else [None if c is None else 0.0 for c in sends]
+
+    @cached_property
+    def reached(self) -> dict[int, float]:
+        """The nodes that a sweep from the roots reaches, which closed gates may keep it from."""
+        return self.pulled(range(len(self)), dict.fromkeys(self.roots, 1.0))
+
+    def pulled(self, nodes: Iterable[int], arrived: dict[int, float]) -> dict[int, float]:
+        """What arrives where in a sweep over these nodes, given what has arrived at some."""
+        steps: list[Step] = []
+        for node in sorted(nodes, reverse=True):
+            row = self.rows[node]
+            if row is not None:
+                keys = [x if type(x) is int else None for x in self.operands[node]]
+                steps.append((node, row, keys, self.data[node], self.inputs_of(node)))
+        pull(floats, steps, arrived)
+        return arrived
 
     def derivatives(self, node: int) -> Sequence[float | None]:
         """The local derivative with respect to each operand: the row's rule on a gradient of 1."""
@@ -90,14 +104,8 @@ class Graph:
 
     def sweep(self) -> None:
         """Put in `grad` what backward() from the first root would give if it started from 0; no Value is touched."""
-        grad = [0.0] * len(self)
-        grad[self.roots[0]] = 1.0
-        for node in range(len(self) - 1, -1, -1):
-            if self.rows[node] is not None and grad[node] != 0.0:
-                for x, sent in zip(self.operands[node], self.cotangents(node, grad[node]), strict=True):
-                    if type(x) is int and sent is not None:
-                        grad[x] += sent
-        self.grad, self.swept = grad, True
+        arrived = self.pulled(range(len(self)), {self.roots[0]: 1.0})
+        self.grad, self.swept = [arrived.get(node, 0.0) for node in range(len(self))], True
 
     def _open_losses(self) -> None:
         """Put the steps of its formula in the place of each loss, with their gradients."""

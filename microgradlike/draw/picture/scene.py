@@ -209,7 +209,7 @@ class _Builder:
         if self.derives:
             self.locals = [graph.derivatives(node) for node in range(len(graph))]
             if graph.swept:
-                self.sent = [graph.cotangents(node, graph.grad[node]) for node in range(len(graph))]
+                self.sent = [graph.sent(node) for node in range(len(graph))]
         self.folded_sweeps: dict[int, tuple[dict[int, float], dict[int, float]]] = {}
 
     def number(self, x: float) -> str:
@@ -390,18 +390,15 @@ class _Builder:
     def sweep_through(self, group: Group) -> tuple[dict[int, float], dict[int, float]]:
         """For each value that a group uses: d(result)/d(value), and what the group's uses of it send back in all."""
         graph = self.graph
+        arrived = graph.pulled(group.nodes, {group.result: 1.0})
         slopes, sent = {group.result: 1.0}, dict[int, float]()
         for node in sorted(group.nodes, reverse=True):
-            if graph.rows[node] is None:
-                continue
-            if graph.swept:
-                for x, c in zip(graph.operands[node], self.sent[node], strict=True):
-                    if type(x) is int and c is not None:
-                        sent[x] = sent.get(x, 0.0) + c
-            if node in slopes:
-                for x, c in zip(graph.operands[node], graph.cotangents(node, slopes[node]), strict=True):
-                    if type(x) is int and c is not None:
-                        slopes[x] = slopes.get(x, 0.0) + c
+            for k, (x, local) in enumerate(zip(graph.operands[node], self.locals[node], strict=False)):
+                if type(x) is not int or local is None:
+                    continue
+                slopes[x] = arrived.get(x, 0.0)
+                if graph.swept and (c := self.sent[node][k]) is not None:
+                    sent[x] = sent.get(x, 0.0) + c
         return slopes, sent
 
     def write_pill(self, edge: Edge, source: int) -> None:
