@@ -11,13 +11,16 @@ Nothing here recurses: a chain of ten million nodes builds, sorts, sweeps, copie
 
 from __future__ import annotations
 
+import operator
 import os
 import threading
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import lru_cache, partial
+from contextlib import ContextDecorator, contextmanager
+from contextvars import ContextVar
+from functools import lru_cache, partial, wraps
+from inspect import iscoroutinefunction
 from itertools import chain, repeat
 from math import copysign
 from operator import add as _plus
@@ -93,12 +96,6 @@ class GraphError(RuntimeError):
     """A graph cannot be used like that: a computed value was assigned, or a leaf changed under a graph."""
 
 
-class _Modes(threading.local):
-    recording: bool = True
-    inspector: Any = None
-
-
-_modes = _Modes()
 _methods: dict[Op, Any] = {}  # the functions that Values have as methods, as far as they were used
 
 
@@ -266,7 +263,10 @@ class Value:
         if _observer is not None:
             _observer.grad_read(self)
         with _lock:
+            before = _epoch
             order = _sweep([self], [first])
+            if _epoch != before:  # a rule assigned a leaf on the way
+                _check_fresh(order)
             _commit(order)
 
     def zero_grad(self) -> None:
@@ -383,11 +383,11 @@ class Value:
 
     def __floordiv__(self, other: Any) -> Value:
         other = _operand(other)
-        return other if other is NotImplemented else values.floor(self / other)
+        return other if other is NotImplemented else _floor_quotient(self, other)
 
     def __rfloordiv__(self, other: Any) -> Value:
         other = _operand(other)
-        return other if other is NotImplemented else values.floor(other / self)
+        return other if other is NotImplemented else _floor_quotient(other, self)
 
     def __divmod__(self, other: Any) -> Any:
         other = _operand(other)
@@ -408,14 +408,7 @@ class Value:
 
     def __round__(self, ndigits: Any = None) -> Any:
         digits = 0 if ndigits is None else _index(ndigits)
-        if digits == 0:
-            return values.round(self)
-        if digits > 0:  # from 2⁵² on, all are integers
-            size = abs(self._data) if _observer is None else values.abs(self)
-            if size >= 4503599627370496.0:
-                return values.round(self)
-        scale = 10.0 ** min(abs(digits), 308)
-        return values.round(self * scale) / scale if digits > 0 else values.round(self / scale) * scale
+        return values.round(self) if digits == 0 else _rounded(self, digits)
 
     # np.round(v) and np.clip(v, low, high) call these two, with out=None.
     def round(self, decimals: Any = 0, out: Any = None) -> Any:  # noqa: ARG002
@@ -483,28 +476,31 @@ class Value:
 
     # ── comparison looks at the data; two Values are equal only if they are the same node, as their hash says ──
     def __lt__(self, other: Any) -> bool:
-        other = _operand(other)
-        return other if other is NotImplemented else _outcome(self, other, "<", self._data < _float(other))
+        if type(other) is not Value and type(other) is not float:
+            return _compared(self, other, "<")
+        return _outcome(self, other, "<", self._data < _float(other))
 
     def __le__(self, other: Any) -> bool:
-        other = _operand(other)
-        return other if other is NotImplemented else _outcome(self, other, "<=", self._data <= _float(other))
+        if type(other) is not Value and type(other) is not float:
+            return _compared(self, other, "<=")
+        return _outcome(self, other, "<=", self._data <= _float(other))
 
     def __gt__(self, other: Any) -> bool:
-        other = _operand(other)
-        return other if other is NotImplemented else _outcome(self, other, ">", self._data > _float(other))
+        if type(other) is not Value and type(other) is not float:
+            return _compared(self, other, ">")
+        return _outcome(self, other, ">", self._data > _float(other))
 
     def __ge__(self, other: Any) -> bool:
-        other = _operand(other)
-        return other if other is NotImplemented else _outcome(self, other, ">=", self._data >= _float(other))
+        if type(other) is not Value and type(other) is not float:
+            return _compared(self, other, ">=")
+        return _outcome(self, other, ">=", self._data >= _float(other))
 
     def __eq__(self, other: object) -> Any:
         if isinstance(other, Value):
             if self is not other and _observer is not None:
                 _observer.compared(self, other)
             return self is other
-        x = _operand(other)
-        return x if x is NotImplemented else _outcome(self, x, "==", self._data == _float(x))
+        return _compared(self, other, "==")
 
     def __ne__(self, other: object) -> Any:
         equal = self.__eq__(other)
@@ -676,9 +672,10 @@ def epoch(v: Any = None) -> int:
 
 def _noticed(v: Value) -> Any:
     """What no_grad() and detect_anomaly() make of a new node."""
-    if _modes.inspector is not None:
-        _annotate(v, (None, _modes.inspector.created(v)))
-    return v if _modes.recording else restore(Value, v._data, 0.0, None, (), None)
+    inspector = _mode("inspector", None)
+    if inspector is not None:
+        _annotate(v, (None, inspector.created(v)))
+    return v if is_recording() else restore(Value, v._data, 0.0, None, (), None)
 
 
 @cython.cfunc
@@ -771,6 +768,77 @@ def _power(x: cython.double, y: cython.double) -> cython.double:
     if cython.compiled and mg_call_2(POW, x, y, cython.address(z)):
         return z
     return floats.pow(x, y)
+
+
+_RELATIONS: dict[str, Any] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+}
+_ROUNDED = {"<": ("<=", "<"), "<=": ("<=", "<"), ">": (">", ">="), ">=": (">", ">=")}
+
+
+def _compared(v: Value, other: Any, relation: str) -> Any:
+    """How v compares with any number, exactly, as Python's float does: 2⁵³ < 2⁵³ + 1, and 0.1 > 1/10.
+
+    Where the float next to it is not the number, the test is one with that float that has the same outcome.
+    """
+    try:
+        x = _operand(other)
+    except OverflowError:
+        x = float("inf") if other > 0 else -float("inf")
+    if x is NotImplemented:
+        return x
+    if type(x) is float and x == x and other != x:
+        if relation == "==":
+            return False
+        relation = _ROUNDED[relation][0 if x < other else 1]
+    return _outcome(v, x, relation, _RELATIONS[relation](v._data, _float(x)))
+
+
+def _floor_quotient(x: Any, y: Any) -> Any:
+    """⌊x / y⌋ of the exact quotient, as Python has it: where x / y was rounded up to an integer, one less."""
+    quotient = values.divide(x, y)
+    whole = values.floor(quotient)
+    rounded_up = values.greater_equal(2.0 * values.abs(values.remainder(x, y)), values.abs(y))
+    whole = whole - values.equal(quotient, whole) * rounded_up
+    return values.where(values.equal(values.abs(x), float("inf")), NAN, whole)
+
+
+def _rounded(x: Any, digits: int) -> Any:
+    """round(x, digits), as Python has it: by the exact value of x, ties to even.
+
+    Where x·10ᵈ was rounded to a half, its rounding error tells on which side x lies (Dekker 1971, the exact product).
+    """
+    if digits < 0:
+        scale = 10.0 ** min(-digits, 308)
+        return values.round(values.divide(x, scale)) * scale
+    if digits > 22:  # 10ᵈ is a float no longer, and few numbers have so many decimals
+        scale = 10.0 ** min(digits, 308)
+        shifted = x * scale
+        return values.where(values.less(values.abs(shifted), _ALL_WHOLE), values.round(shifted) / scale, _unmoved(x))
+    scale = 10.0**digits
+    shifted = x * scale
+    below = values.floor(shifted)
+    x_high, scale_high = _SPLIT * x - (_SPLIT * x - x), _SPLIT * scale - (_SPLIT * scale - scale)
+    x_low, scale_low = x - x_high, scale - scale_high
+    lost = ((x_high * scale_high - shifted) + x_high * scale_low + x_low * scale_high) + x_low * scale_low
+    at_half = values.where(values.greater(lost, 0.0), below + 1.0, values.where(lost, below, values.round(shifted)))
+    nearest = values.where(values.equal(shifted - below, 0.5), at_half, values.round(shifted))
+    return values.where(values.less(values.abs(shifted), _ALL_WHOLE), nearest / scale, _unmoved(x))
+
+
+def _unmoved(x: Any) -> Any:
+    """x itself, with the derivative 0 of rounding: its integer part, and the rest in units too small to matter."""
+    whole = values.trunc(x)
+    rest = values.trunc((x - whole) * 2.0**80) * 2.0**-80
+    return values.where(values.less(values.abs(x), float("inf")), whole + rest, whole)
+
+
+_SPLIT = 134217729.0  # 2²⁷ + 1
+_ALL_WHOLE = 4503599627370496.0  # 2⁵²: from here on, all floats are integers
 
 
 def _outcome(left: Any, right: Any, relation: str, outcome: bool) -> bool:
@@ -1214,7 +1282,7 @@ def _swept(roots: list, gradients: list) -> list:  # type: ignore[type-arg]
     if _newest > _oldest:
         _check_fresh(order)
     placed: cython.longlong = _stamp
-    watched: bool = _special != 0 and _modes.inspector is not None
+    watched: bool = _special != 0 and _mode("inspector", None) is not None
     node: Value
     x: Value
     y: Value
@@ -1369,14 +1437,15 @@ def _inspected(node: Value, g: float) -> None:
     """One step of the sweep under detect_anomaly()."""
     operands = node.args
     contributions = _contributions(node, g, operands)
-    _modes.inspector.swept(node, g, contributions)
+    inspector = _mode("inspector", None)
+    inspector.swept(node, g, contributions)
     x: Value
     for operand, contribution in zip(operands, contributions):  # noqa: B905
         if contribution is not None and type(operand) is not float:
             x = operand
             x._cot += contribution + 0.0
             if x._cot - x._cot != 0.0:
-                _modes.inspector.overflowed(node, operand, x._cot)
+                inspector.overflowed(node, operand, x._cot)
 
 
 def _check_fresh(order: list) -> None:  # type: ignore[type-arg]
@@ -1538,28 +1607,51 @@ def _raw(numbers: Any, count: int) -> bytes:
 
 
 # ── contexts ────────────────────────────────────────────────────────────────────────────────────
-@contextmanager
-def _special_mode(**modes: Any) -> Iterator[None]:
-    global _special
-    before = {name: getattr(_modes, name) for name in modes}
-    with _lock:
-        _special += 1
-    try:
-        for name, mode in modes.items():
-            setattr(_modes, name, mode)
-        yield
-    finally:
-        for name, mode in before.items():
-            setattr(_modes, name, mode)
+class _Mode(ContextDecorator):
+    """A way to run that holds from enter to exit, in this thread and task.
+
+    What is open is a tuple in a ContextVar, so each task has its own; whoever leaves takes out only its own entry, so
+    blocks need not nest.
+    """
+
+    def __init__(self, kind: str, mode: Any) -> None:
+        self.kind, self.mode, self.thread = kind, mode, 0
+
+    def _recreate_cm(self) -> _Mode:  # one for each call of a function that is decorated
+        return _Mode(self.kind, self.mode)
+
+    def __enter__(self) -> None:
+        global _special
+        self.thread = threading.get_ident()
+        with _lock:
+            _special += 1
+        _open_modes.set((*_open_modes.get(), self))
+
+    def __exit__(self, *_error: object) -> None:
+        global _special
+        _open_modes.set(tuple([mode for mode in _open_modes.get() if mode is not self]))
         with _lock:
             _special -= 1
+
+
+_open_modes: ContextVar[tuple[_Mode, ...]] = ContextVar("modes", default=())
+
+
+def _mode(kind: str, default: Any) -> Any:
+    """The mode of this kind that was entered last in this thread and task."""
+    if _special:
+        for mode in reversed(_open_modes.get()):
+            if mode.kind == kind and mode.thread == threading.get_ident():
+                return mode.mode
+    return default
 
 
 def no_grad(function: Any = None) -> Any:
     """Within `with no_grad():` (or a function decorated `@no_grad`), results are plain leaves: nothing is recorded.
 
-    It holds for the thread that enters it. `grad` and the other transforms still differentiate their function
-    within it; the derivatives are numbers or plain leaves then.
+    It holds for the thread and the task (asyncio) that enters it. A generator that is suspended within it leaves it on
+    for its caller, so let none yield there. `grad` and the other transforms still differentiate their function within
+    it; the derivatives are numbers or plain leaves then.
 
     Example:
         >>> import microgradlike as mg
@@ -1571,13 +1663,21 @@ def no_grad(function: Any = None) -> Any:
     """
     if function is not None and not callable(function):
         raise TypeError(f"no_grad() decorates a function or stands in a with statement; it takes no {function!r}")
-    mode = _special_mode(recording=False)
+    mode = _Mode("recording", False)
+    if iscoroutinefunction(function):  # to call it makes a coroutine; what counts is when that runs
+
+        @wraps(function)
+        async def without_graph(*args: Any, **named: Any) -> Any:
+            with _Mode("recording", False):
+                return await function(*args, **named)
+
+        return without_graph
     return mode if function is None else mode(function)
 
 
 def is_recording() -> bool:
     """Whether this thread records, that is, is not within no_grad()."""
-    return _modes.recording
+    return _mode("recording", True)  # type: ignore[no-any-return]
 
 
 def is_observed() -> bool:
@@ -1592,14 +1692,14 @@ def observer() -> Any:
 
 def recording_again() -> Any:
     """Within it this thread records, also within no_grad(): what a transform does for its own function."""
-    return _special_mode(recording=True)
+    return _Mode("recording", True)
 
 
 def inspecting(inspector: Any) -> Any:
     """Within it, `inspector.created(node)` sees each new node of this thread (and returns its origin), and
     `inspector.swept(node, g, contributions)` each step of a sweep, `inspector.overflowed(node, operand, g)` a sum of
     gradients that is not finite; all may raise. See anomaly.py."""
-    return _special_mode(inspector=inspector)
+    return _Mode("inspector", inspector)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any
 from .. import floats
 from ..graph.engine import compiled as native_engine
 from ..graph.engine import outdated, recorder
-from ..ops import ROWS
+from ..ops import ROWS, TABLE
 from .recording import Recording, is_recorded
 
 __all__ = ["Caller", "calls", "program", "quick", "quick_call"]
@@ -32,7 +32,7 @@ if calls is not None:
     calls.use_indices([(number, each.count(False) + 16 * each.count(True)) for number, each in lists.items()])
 
 
-_COMPARISONS = ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal")  # as calls.pyx numbers them
+_COMPARISONS = [name for name, row in TABLE.items() if row.relation]  # as calls.pyx numbers them
 
 
 class Caller:

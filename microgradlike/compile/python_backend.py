@@ -23,6 +23,7 @@ _LONG = 300_000  # characters of arguments beyond which a program is interpreted
 
 
 literal = Text.literal
+_OWN = frozenset(TABLE)  # the package's rows; those of users come later
 
 
 class Python(Source):
@@ -72,8 +73,9 @@ class Python(Source):
         return Text(f"(1.0 if {literal(x)} {RELATIONS[name]} {literal(y)} else 0.0)")
 
     def function(self, name: str) -> Callable[..., Text]:
-        self.used[name] = TABLE[name].on(floats)
-        return lambda *xs: Text(f"{name}({', '.join(map(literal, xs))})")
+        own = name if name in _OWN else f"user_{name}"  # a user's name may be one of those that are generated
+        self.used[own] = TABLE[name].on(floats)
+        return lambda *xs: Text(f"{own}({', '.join(map(literal, xs))})")
 
 
 def _tuple(xs: Sequence[Any]) -> str:

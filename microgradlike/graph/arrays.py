@@ -64,6 +64,8 @@ def ufunc_on_values(ufunc: Any, method: str, inputs: tuple[Any, ...], options: d
     import numpy as np
 
     name = ufunc.__name__
+    # A long double compares as an array without dimensions, which would compare as one for ever.
+    inputs = tuple([x[()] if isinstance(x, np.ndarray) and x.shape == () and x.dtype != object else x for x in inputs])
     for array in [*options.get("out", ()), *(inputs[:1] if method == "at" else ())]:
         if isinstance(array, np.ndarray) and array.dtype != object:
             raise TypeError(

@@ -11,6 +11,7 @@ from functools import lru_cache, wraps
 from itertools import zip_longest
 from keyword import iskeyword
 from typing import Any
+from unicodedata import normalize
 
 from .. import floats
 from ..ops import TABLE, Gated, Op
@@ -202,6 +203,13 @@ _special_forms: dict[str, Callable[[Op], Callable[..., Any]]] = {
 }
 
 
+def _forget(name: str) -> None:
+    """What is remembered of a primitive of this name, which somebody has taken out of the table."""
+    _functions.pop(name, None)
+    for namespace in (vars(floats), vars(values)):
+        namespace.pop(name, None)
+
+
 def _package_names() -> list[str]:
     import microgradlike
 
@@ -290,6 +298,7 @@ def primitive(
     """
     if not isinstance(name, str) or not name.isidentifier():
         raise ValueError(f"name must be an identifier, not {name!r}")
+    name = normalize("NFKC", name)  # as Python reads it: "ｃｏｓ" is cos
     if iskeyword(name) or name.startswith("_") or hasattr(Value, name) or name in _package_names():
         raise ValueError(f"name {name!r} is taken: it is a word of Python or the package, or starts with _")
     if name in TABLE:
@@ -313,6 +322,7 @@ def primitive(
             columns["pullback"] = _checked_list(columns["pullback"], f"primitive {name!r}: the pullback")
         if given is not None:
             columns["parameters"] = given
+        _forget(name)
         row = _add_row(name, *checked, formula=formula, doc=doc, **columns)
         if row.pullback is None and len(row.parameters) != len(rules):
             raise ValueError(f"primitive {name!r} has {len(rules)} rules but parameters {row.parameters}")

@@ -14,7 +14,7 @@ from ..ops import TABLE
 __all__ = ["RELATIONS", "Source", "Text", "bare"]
 
 OPERATORS = {"add": "+", "subtract": "-", "multiply": "*"}
-RELATIONS = {"less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=", "equal": "==", "not_equal": "!="}
+RELATIONS = {name: row.relation for name, row in TABLE.items() if row.relation}
 
 
 class Text(str):

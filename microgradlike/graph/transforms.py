@@ -74,25 +74,26 @@ def _pull(y: Value, seed: Any, xs: Sequence[Value]) -> list[Any]:
     """The backward sweep with Values as the namespace: cotangents are Values, or floats where they are constant."""
     order = topological_order(y)
     check_fresh(order)
-    active = set(xs)  # nodes that depend on an x: the others need no gradient
+    # Nodes go by their id: a subclass may compare and hash by value, and two nodes are two all the same.
+    active = set(map(id, xs))  # what depends on an x: the others need no gradient
     for v in order:
-        if v not in active and any(type(a) is not float and a in active for a in v.args):
-            active.add(v)
-    cotangents: dict[Any, Any] = {y: seed}
-    _swept(pull, (v for v in reversed(order) if v in active), active, cotangents)
-    return [_as_number(settled(values, cotangents[x])) if x in cotangents else 0.0 for x in xs]
+        if id(v) not in active and not active.isdisjoint(map(id, v.args)):
+            active.add(id(v))
+    arrived: dict[int, Any] = {id(y): seed}
+    _swept(pull, (v for v in reversed(order) if id(v) in active), active, arrived)
+    return [_as_number(settled(values, arrived[id(x)])) if id(x) in arrived else 0.0 for x in xs]
 
 
-def _push(y: Value, tangents: dict[Value, Any]) -> Any:
-    """The derivative of y along `tangents`, forward."""
+def _push(y: Value, tangents: Iterable[tuple[Value, Any]]) -> Any:
+    """The derivative of y along `tangents`, (node, tangent) each, forward."""
     order = topological_order(y)
     check_fresh(order)
-    carried: dict[Any, Any] = dict(tangents)
-    _swept(push, order, set(order), carried)
-    return settled(values, carried[y]) if y in carried else 0.0
+    arrived: dict[int, Any] = {id(x): t for x, t in tangents}
+    _swept(push, order, set(map(id, order)), arrived)
+    return settled(values, arrived[id(y)]) if id(y) in arrived else 0.0
 
 
-def _swept(sweep: Callable[..., None], order: Iterable[Value], active: set[Value], arrived: dict[Any, Any]) -> None:
+def _swept(sweep: Callable[..., None], order: Iterable[Value], active: set[int], arrived: dict[int, Any]) -> None:
     """One sweep over these nodes; an anomaly in a derivative names the operation that it is the derivative of."""
     node: Any = None
 
@@ -101,13 +102,8 @@ def _swept(sweep: Callable[..., None], order: Iterable[Value], active: set[Value
         for node in order:
             if node.op is not None:
                 operands = node.args
-                yield (
-                    node,
-                    node.op,
-                    [x if type(x) is not float and x in active else None for x in operands],
-                    node,
-                    operands,
-                )
+                keys = [id(x) if id(x) in active else None for x in operands]
+                yield id(node), node.op, keys, node, operands
 
     try:
         sweep(values, steps(), arrived)
@@ -214,8 +210,8 @@ def _reaches_outside(y: Value, inputs: Sequence[Value]) -> bool:
     frames = inputs_of()
     if not frames:
         return False
-    outer = {x for frame in frames for x in frame}.difference(inputs)
-    return not outer.isdisjoint(topological_order(y))
+    outer = {id(x) for frame in frames for x in frame}.difference(map(id, inputs))
+    return not outer.isdisjoint(map(id, topological_order(y)))
 
 
 def _argument(n: Any, count: int) -> int:
@@ -371,7 +367,7 @@ def jvp(
         if not isinstance(t, Value):
             _number(t, "tangents")
     nested = call.nested or any(isinstance(t, Value) for t in directions)
-    along = dict(zip(call.inputs, directions, strict=True))
+    along = list(zip(call.inputs, directions, strict=True))
     ys, build = flatten(call.result)
     pushed = [_push(y, along) if isinstance(y, Value) else 0.0 for y in ys]
     if not nested:

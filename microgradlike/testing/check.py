@@ -481,7 +481,7 @@ def _computed(
     """The derivative of y along a direction by one mode, and how far rounding may have moved it."""
     if mode == "forward":
         along = {x: d for x, d in zip(inputs, direction, strict=True) if d}
-        tangent: Any = _push(y, dict(along))
+        tangent: Any = _push(y, along.items())
         lost = math.fsum(b * abs(d) for b, d in zip(sweep_bounds(y, inputs), direction, strict=True) if d)
         if not isinstance(tangent, Value):
             return float(tangent), own_error(float(tangent)) + lost

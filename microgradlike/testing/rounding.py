@@ -18,7 +18,6 @@ from ..ops import Op
 
 ULPS = 4.0  # of a row: 2 promised, and the rounding of the constants in its formula
 
-_JUMPS = {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"}
 _ADDITIONS = {"add", "subtract", "sum", "mean"}
 _PRODUCTS = {"multiply", "divide", "dot"}
 _STEPS = {"floor", "ceil", "round", "trunc", "sign"}
@@ -50,9 +49,7 @@ def rounding_bounds(
         x = [a if type(a) is float else a.data for a in v.args]
         errors = [error_of(a) if type(a) is float else bounds[a] for a in v.args]
         same = len(v.args) == 2 and v.args[0] is v.args[1]  # it errs in both places alike
-        bounds[v] = own(v.op, v.data, x) + (
-            0.0 if same and v.op.name in _JUMPS else _passed_on(v.op, v.data, x, errors)
-        )
+        bounds[v] = own(v.op, v.data, x) + (0.0 if same and v.op.relation else _passed_on(v.op, v.data, x, errors))
     return bounds
 
 
@@ -89,7 +86,7 @@ def own_error(x: float) -> float:
 def _passed_on(row: Op, z: float, x: list[float], errors: list[float]) -> float:
     if not any(errors):
         return 0.0
-    if row.name in _JUMPS:
+    if row.relation:
         gap = abs(x[0] - x[1])
         return math.inf if gap <= errors[0] + errors[1] and not (gap == 0.0 == min(errors)) else 0.0
     if row.name in _STEPS:
@@ -104,7 +101,7 @@ def _passed_on(row: Op, z: float, x: list[float], errors: list[float]) -> float:
 
 def _own(row: Op, z: float, x: list[float]) -> float:
     """What computing the row adds."""
-    if row.name in _JUMPS or row.name in ("positive", "negative", "where", "take", "abs"):
+    if row.relation or row.name in ("positive", "negative", "where", "take", "abs"):
         return 0.0
     if not math.isfinite(z):
         return math.nan
