@@ -112,8 +112,8 @@ def compile(
     demand of targets is asked of every row. What no replay can follow is an error that names the line. Globals,
     closure cells, defaults, attributes, and items of lists, dicts and arrays that the function has read are looked at
     in every call: if they have changed, it is recorded anew. Not noticed is what is reached in no such way (files,
-    random numbers, the clock, containers of other libraries, arrays of over a million numbers), and isinstance, which
-    sees a Value. Side effects happen when it is recorded, not at replays.
+    the clock, containers of other libraries, arrays of over a million numbers). isinstance sees a Value: an error, if
+    numbers would give another result. Side effects happen when it is recorded, not at replays.
 
     Raises:
         TypeError: `function` is neither a function nor a Value.

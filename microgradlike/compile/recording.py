@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 import threading
@@ -17,6 +18,7 @@ from ..graph.places import cell
 from ..graph.program import Program, Trace
 from .inputs import Keyword, Signature, build, described, flatten
 from .loops import depth
+from .watch import names_of
 
 __all__ = ["BranchError", "Recording", "RecordingWarning", "record", "recorded_graph", "uncollected"]
 
@@ -326,6 +328,8 @@ def record(function: Callable[..., Any], signature: Sequence[Signature], numbers
             "that changes outside of it (pass what varies as an argument), or makes leaves of its own (under no_grad, "
             "from a pickle)"
         )
+    if {"isinstance", "type"} & names_of(getattr(function, "__code__", None)):
+        _check_plain(run, function, name, signature, numbers)
     if read := run.observer.read:
         warnings.warn(
             f"{name} reads .data or detaches (at {read[0]}{' and elsewhere' if len(read) > 1 else ''}): the number is "
@@ -335,6 +339,30 @@ def record(function: Callable[..., Any], signature: Sequence[Signature], numbers
             stacklevel=4,
         )
     return first
+
+
+def _check_plain(
+    run: _Run, function: Callable[..., Any], name: str, signature: Sequence[Signature], numbers: Sequence[float]
+) -> None:
+    """Refuse a function that asks what its arguments are, if it does another thing with numbers than with Values."""
+    source = iter(numbers)
+    arguments = [build(s, source) for s in signature if not isinstance(s, Keyword)]
+    named = {s.name: build(s.shape, source) for s in signature if isinstance(s, Keyword)}
+    found: list[Any] = []
+    results: list[Any] = []
+    try:
+        with redirect_stdout(io.StringIO()):
+            flatten(function(*arguments, **named), found, name, values=True)
+    except Exception:
+        return  # it is made for Values
+    flatten(run.returned, results, name, values=True)
+    pairs = [[v.data if isinstance(v, Value) else v for v in pair] for pair in zip(found, results)]  # noqa: B905
+    for x, y in pairs:
+        if x - y == x - y and abs(x - y) > 1e-6 * max(1.0, abs(x), abs(y)):
+            raise RuntimeError(
+                f"{name} gives {x!r} for numbers and {y!r} for Values of the same numbers: it asks for their type "
+                "(isinstance, type), which a recording answers for Values. Ask for the number, or pass a flag"
+            )
 
 
 _OTHER_NUMBERS: tuple[Callable[[float], float], ...] = (

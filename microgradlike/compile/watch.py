@@ -15,7 +15,7 @@ from typing import Any
 
 from ..graph.engine import Value
 
-__all__ = ["Watch"]
+__all__ = ["Watch", "names_of"]
 
 _PLAIN = (int, float, str, bool, complex, bytes, type(None))
 _MOST_ITEMS = 1_000_000  # of an array, which is compared number by number
@@ -115,7 +115,7 @@ class Watch:
         if not users:
             return
         yield from (f.__defaults__ or (), f.__kwdefaults__ or ())
-        names = _names(f.__code__)
+        names = names_of(f.__code__)
         self._attributes |= names
         yield from self._read(f.__globals__, names)
 
@@ -154,12 +154,14 @@ def _single(name: str, space: Any) -> tuple[Any]:
     return (space[name],)
 
 
-def _names(code: CodeType) -> set[str]:
+def names_of(code: CodeType | None) -> set[str]:
     """The names that code reads, functions within it included."""
+    if code is None:
+        return set()
     found = set(code.co_names)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            found |= _names(constant)
+            found |= names_of(constant)
     return found
 
 
