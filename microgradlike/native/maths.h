@@ -45,6 +45,12 @@ MG_INLINE double mc_lost(double a, double b, double p) {
 #endif
 }
 
+/* 1 + t² for a tangent t, the square as a pair. */
+MG_INLINE double mc_one_plus_square(double t) {
+  double p = t * t, lost = mc_lost(t, t, p), s = 1.0 + p, r = s - 1.0;
+  return s + (((1.0 - (s - r)) + (p - r)) + lost);
+}
+
 /* f and k of x = f·2ᵏ, f in [√½, √2). */
 #define MC_ROOT_HALF ((int64_t)0x3fe6a09e667f3bcd)
 MG_INLINE int64_t mc_biased(double y) {

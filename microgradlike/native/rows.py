@@ -36,6 +36,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 # Rows that are C already: an operator, or a function of the C library.
 DIRECT = {
+    "sec2": "mc_one_plus_square(M_TAN({0}))",
     "positive": "{0}", "negative": "-{0}", "add": "{0} + {1}", "subtract": "{0} - {1}", "multiply": "{0} * {1}",
     "divide": "{0} / {1}", "reciprocal": "1.0 / {0}", "square": "{0} * {0}", "where": "{0} != 0.0 ? {1} : {2}",
     "less": "{0} < {1} ? 1.0 : 0.0", "less_equal": "{0} <= {1} ? 1.0 : 0.0", "greater": "{0} > {1} ? 1.0 : 0.0",
