@@ -90,7 +90,7 @@ def test_rows_of_any_stride_and_type(rows):
 def test_the_buffers_that_the_machine_is_given_are_checked():
     step = mg.compile(squared(network([2, 3, 1])), backend="native")
     step.value_and_grad([[1.0, 2.0]] * 4, [1.0] * 4)
-    machine, outputs = step.recording.runners["native"].machine("gradient", False)
+    machine, outputs, _ = step.recording.runners["native"].machine("gradient", False)
     theta, x, y, out = np.zeros(outputs - 1), np.zeros((5, 2)), np.zeros((5, 1)), np.zeros(outputs)
     assert machine.gradient(theta, (x, y), 5, 1, out) is False
     for arguments, error in (
@@ -119,7 +119,7 @@ def test_indices_that_select_nothing():
         with pytest.raises(IndexError):
             step.value_and_grad([0.0] * 30 + [bad], [1.0] * 31)
     assert step.map([0.5, 2.0, 1.0], [1.0, 1.0, 1.0]).tolist() == [0.0, 20.0, 10.0]
-    machine, outputs = step.recording.runners["native"].machine("values", False)
+    machine, outputs, _ = step.recording.runners["native"].machine("values", False)
     with pytest.raises(IndexError, match=r"index 7.0 must be an integer from 0 to 2"):  # who asks it directly
         theta, rows = [v.data for v in step.parameters], (np.array([0.0, 7.0]), np.ones(2))
         machine.values(theta, rows, 2, 1, np.zeros((2, outputs)))

@@ -11,6 +11,7 @@ import importlib
 import os
 import struct
 from collections.abc import Sequence
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,8 @@ _CHUNK, _CONSTANT, _LINES = 256, 1 << 30, 64  # of runtime.c: numbers gathered a
 _TILE = 20_000  # numbers of V at a time: a sixth of the second-level cache; an instruction and tile takes 10 ns
 # Nanoseconds for one number of a row, roughly: a product and its sum, an elementwise operation, one that is a series.
 _MAC, _CHEAP, _DEAR = 0.04, 0.3, 1.5
+_WORTH_A_THREAD = 300_000.0  # nanoseconds: what module.c cuts into parts
+_AGAIN = 24  # of so many calls, one tries the way that was slower
 _QUICK = frozenset("add subtract multiply divide negative positive square abs where maximum minimum relu sign".split())
 
 
@@ -86,7 +89,7 @@ class Code:
         outputs = np.array([(0, 0) if isinstance(o, float) else (1 + o[0], o[1]) for o in plan.outputs], np.int32)
         fixed = np.array([o if isinstance(o, float) else 0.0 for o in plan.outputs])
         inputs = plan.inputs if plan.single else np.arange(len(plan.inputs))
-        cost = _MAC * self.macs + self.numbers
+        self.cost = _MAC * self.macs + self.numbers
         return _native.Machine(
             np.array([x for step in steps for x in step], np.int64),
             np.cumsum([0, *map(len, steps)], dtype=np.int64)[:-1].copy(),
@@ -102,7 +105,7 @@ class Code:
                 [self.shared + _LINES, plan.batched + 1, self.partial + _LINES, self.scratch, self.width, plan.single],
                 np.int64,
             ),
-            cost,
+            self.cost,
         )
 
     # ── operands ────────────────────────────────────────────────────────────────────────────────
@@ -417,6 +420,25 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
+class _Pace:
+    """Whether several threads pay for a program: both ways are timed now and then, the quicker one is taken."""
+
+    def __init__(self) -> None:
+        self.times = {False: 0.0, True: 0.0}  # seconds a row, by one thread and by several; 0 if not known
+        self.calls = 0
+
+    def several(self) -> bool:
+        """Which way to take this time."""
+        self.calls += 1
+        quicker = self.times[True] < self.times[False]
+        return quicker if self.calls % _AGAIN else not quicker
+
+    def took(self, several: bool, time: float) -> None:
+        """What a way took; the latest times count most."""
+        before = self.times[several]
+        self.times[several] = 0.7 * before + 0.3 * time if before else time
+
+
 class NativeRunner(NumpyRunner):
     """Runs a recording as native code.
 
@@ -433,6 +455,7 @@ class NativeRunner(NumpyRunner):
         super().__init__(trace)
         self._arrays: NumpyRunner | None = None  # for programs with something that only NumPy knows
         self.threads = threads or _processors()
+        self._paces: dict[str, _Pace] | None = {} if threads is None and self.threads > 1 else None
         self._machines: dict[tuple[str, bool], Any] = {}
 
     def machine(self, kind: str, single: bool) -> Any:
@@ -442,7 +465,8 @@ class NativeRunner(NumpyRunner):
             with self._lock, uncollected():
                 plan = self.plan(kind, single)
                 try:
-                    found = Code(plan).machine, len(plan.outputs)
+                    code = Code(plan)
+                    found = code.machine, len(plan.outputs), code.cost
                 except _MissingError:
                     found = None
                 self._machines[kind, single] = found
@@ -453,9 +477,9 @@ class NativeRunner(NumpyRunner):
         found = self.machine("values", rows.count == 1)
         if found is None:
             return self._on_arrays().values(parameters, rows)
-        machine, outputs = found
+        machine, outputs, cost = found
         results = np.empty((rows.count, outputs))
-        machine.values(parameters, tuple(rows.arrays(np)), rows.count, self.threads, results)
+        self._run("values", machine.values, cost, parameters, rows, results)
         return results
 
     def gradient(self, parameters: Sequence[float], rows: Rows) -> tuple[float, Any]:
@@ -465,11 +489,23 @@ class NativeRunner(NumpyRunner):
             found = self.machine(kind, single)
             if found is None:
                 return self._on_arrays().gradient(parameters, rows)
-            machine, outputs = found
+            machine, outputs, cost = found
             results = np.empty(outputs)
-            if not machine.gradient(parameters, tuple(rows.arrays(np)), rows.count, self.threads, results):
+            if not self._run(kind, machine.gradient, cost, parameters, rows, results):
                 break
         return float(results[0]), results[1:]
+
+    def _run(self, kind: str, call: Any, cost: float, parameters: Sequence[float], rows: Rows, results: Any) -> Any:
+        """On as many threads as were asked for; else on several where these pay. The results are the same."""
+        arrays, count = tuple(rows.arrays(np)), rows.count
+        if self._paces is None or count * cost < _WORTH_A_THREAD:
+            return call(parameters, arrays, count, self.threads, results)
+        pace = self._paces.setdefault(kind, _Pace())
+        several = pace.several()
+        began = perf_counter()
+        found = call(parameters, arrays, count, self.threads if several else 1, results)
+        pace.took(several, (perf_counter() - began) / count)
+        return found
 
     def _on_arrays(self) -> NumpyRunner:
         if self._arrays is None:
