@@ -21,6 +21,7 @@ from .observed import require
 from .sweep import slopes
 
 _functions: dict[str, Callable[..., Any]] = {}
+_WORDS = frozenset(vars(floats))  # what the namespace of floats is made of, which no primitive may replace
 
 
 def function(name: str) -> Callable[..., Any]:
@@ -303,6 +304,8 @@ def primitive(
         raise ValueError(f"name {name!r} is taken: it is a word of Python or the package, or starts with _")
     if name in TABLE:
         raise ValueError(f"name {name!r} is taken by a primitive: {TABLE[name].doc}")
+    if name in _WORDS:
+        raise ValueError(f"name {name!r} is taken: the namespace of floats uses it itself")
     if bool(rules) == (columns.get("pullback") is not None):
         raise ValueError(f"primitive {name!r} needs a rule for each argument, or a pullback, and not both")
     for rule in (formula, *rules, columns.get("pullback")):
