@@ -657,7 +657,7 @@ def _annotate(v: Value, note: Any) -> object:
         elif type(v._b) is float:
             if note is None:
                 return None
-            v._a = (v._b, *a)
+            v._a = (v._b, *a)  # type: ignore[misc]  # a tuple, as was just asked
         v._b = note
     return None
 
