@@ -201,7 +201,7 @@ def test_finite_computations_are_the_same_under_it(a, b):
 
     with mg.detect_anomaly():
         watched = compute()
-    assert watched == compute()
+    assert watched == pytest.approx(compute(), rel=1e-14, abs=1e-15)  # watched sweeps are Python's, others C's
 
 
 @given(st.data())

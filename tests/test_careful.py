@@ -16,7 +16,7 @@ import pytest
 
 from microgradlike import floats
 from microgradlike.floats import careful, coefficients, words
-from microgradlike.native import c_text
+from microgradlike.native import c_text, rows
 
 ROOT = Path(__file__).parents[1]
 EDGES = (
@@ -70,7 +70,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ctypes.CDLL]:
     if compiler is None:
         pytest.skip("needs a C compiler")
     folder = tmp_path_factory.mktemp("careful")
-    text = ['#include "scalar.h"', *c_text.careful_functions().values()]
+    text = [rows.text()]
     for name in careful.ROWS:
         n = arity(name)
         heads, args = ([f"{word}x{j}" for j in range(n)] for word in ("double ", ""))

@@ -94,7 +94,8 @@ def test_every_node_edge_number_and_sum_is_drawn(seed, size, detail, direction):
 
     for i, terms in sums.items():  # what the pills say adds up, in the sweep's order, to what the card says
         grad = order[i].grad
-        assert sum(terms) == grad or math.isnan(grad)
+        largest = max(map(abs, [*terms, grad]))  # what C and Python add may differ in the last place
+        assert abs(sum(terms) - grad) <= 4.0 * math.ulp(largest) or math.isnan(grad)
         if len(terms) > 1:
             assert picture.cards[i].text("gradient") == total(terms, grad)
 

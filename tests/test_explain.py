@@ -92,7 +92,8 @@ def test_paths_and_edges_add_up_to_the_gradient(random, size):
     J.backward()
     for v in [*leaves, nodes[-1]]:
         explained = mg.explain(J, v, max_paths=5000)
-        assert explained.total == v.grad
+        largest = max([abs(e.flow) for e in explained.edges], default=0.0)  # explained in Python, swept in C
+        assert explained.total == pytest.approx(v.grad, rel=0.0, abs=1e-14 * largest)
         if not explained.edges:
             assert v.grad == 0.0
             continue

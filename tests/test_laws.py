@@ -116,6 +116,11 @@ def test_second_order_is_the_derivative_of_the_first(row, data):
             assert hessian[i][j] == pytest.approx(hessian[j][i], rel=1e-9, abs=1e-10)
 
 
+def beside(a, b):
+    """The same number; of a row with any number of operands, that of the compiled engine's C within 2 ulp each."""
+    return a == b or (a != a and b != b) or (mg.compiled and abs(a - b) <= 4.0 * math.ulp(b))
+
+
 @SMOOTH
 @examples(15)
 @given(st.data())
@@ -127,7 +132,7 @@ def test_eager_symbolic_and_forward_sweeps_agree(row, data):
     z.backward()
     eager = [v.grad for v in leaves]
     partials = row.cotangents(floats, 1.0, z.data, *indices, *numbers)[len(indices) :]
-    assert eager == [0.0 if d is None else 0.0 + d for d in partials]
+    assert all(map(beside, eager, [0.0 if d is None else 0.0 + d for d in partials]))
     symbolic = [g.data for g in mg.gradients(z, leaves)]
     assert symbolic == pytest.approx(eager, rel=1e-12, abs=1e-14)
     for i in range(len(numbers)):
@@ -144,9 +149,9 @@ def test_the_value_is_the_same_recorded_and_plain(row, data):
     plain = row.on(floats)(*indices, *numbers)
     record = getattr(values, row.name)
     assert type(plain) is float
-    assert record(*indices, *numbers) == plain
+    assert beside(record(*indices, *numbers), plain)
     z = record(*indices, *[Value(x) for x in numbers])
-    assert z.data == plain
+    assert z.data == record(*indices, *numbers)
     if row.name == "defined":  # known at once among Values: it needs no node
         return
     assert z.op is row

@@ -44,7 +44,7 @@ WRONG = [
     (lambda: mg.logsumexp([]), ValueError, "logsumexp: xs is empty"),
     (lambda: mg.dot([a, b], [1.0]), ValueError, "dot: xs and ys must have the same length, not 2 and 1"),
     (lambda: mg.take([[a, b], [a]], Value(0.0)), ValueError, r"take: rows must have the same length, not \[1, 2\]"),
-    (lambda: mg.take([a, b], Value(-1.0)), IndexError, "must be from 0 to 1, not -1"),
+    (lambda: mg.take([a, b], Value(-1.0)), IndexError, "must be an integer from 0 to 1, not -1"),
     (lambda: mg.primitive("sec2", None, formula=None, doc=""), ValueError, "'sec2' is taken by a primitive: "),
     (lambda: optim.SGD(3.0, 0.1), TypeError, "parameters must be a list of Values, not 3.0"),
     (lambda: optim.Adam([a], 0.1, betas=(0.9,)), ValueError, r"betas must be a pair \(β₁, β₂\), not \(0.9,\)"),

@@ -26,7 +26,7 @@ def test_interpreted_as_generated(name, monkeypatch):
     found = []
     for limit in (python_backend._LONG, -1):
         monkeypatch.setattr(python_backend, "_LONG", limit)
-        step = mg.compile(PROGRAMS[name], backend="python", cache=False)
+        step = mg.compile(PROGRAMS[name], backend="python")
         w.grad = 0.0
         found.append((list(step.map(ROWS)), step.backward(ROWS), w.grad))
     assert found[0] == found[1]
@@ -41,7 +41,7 @@ def test_rules_may_be_written_with_operators():
         doc="tanh in disguise",
     )
     try:
-        step = mg.compile(lambda x: made(w * x), backend="python", cache=False)
+        step = mg.compile(lambda x: made(w * x), backend="python")
         w.grad = 0.0
         costs = [step.backward([x]) for x in ROWS]
         replayed, w.grad = w.grad, 0.0

@@ -229,6 +229,7 @@ def test_a_rule_that_is_not_linear_in_the_gradient(primitive):
 
 
 @with_mpmath
+@pytest.mark.skipif(mg.compiled, reason="replaces a function of the plain engine; the compiled one's are in C")
 def test_a_value_that_is_not_that_of_its_formula(monkeypatch):
     monkeypatch.setattr(mg.floats, "tanh", lambda x: math.tanh(x) * (1 + 1e-12))
     monkeypatch.setattr(mg.graph.engine.values, "tanh", mg.graph.engine.recorder(TABLE["tanh"]))
