@@ -36,6 +36,8 @@ def backends():
 
 
 def _installed(library):
+    if library.startswith("microgradlike") and not mg.compiled:
+        return False
     try:
         __import__(library)
     except ImportError:
