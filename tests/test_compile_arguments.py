@@ -327,6 +327,7 @@ def test_old_shapes_are_forgotten():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork")  # JAX, where another test has loaded it, warns of any
 def test_a_fork_inherits_no_held_lock():
     started, stop = threading.Event(), threading.Event()
 

@@ -259,6 +259,7 @@ def test_an_interrupt_waits_for_all_threads():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork")  # JAX, where another test has loaded it, warns of any
 def test_a_forked_child_computes_the_same():
     loss, x, y = big()
     step = mg.compile(loss, backend="native", threads=2)
