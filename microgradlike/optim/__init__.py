@@ -16,7 +16,7 @@ import copy
 import math
 from collections.abc import Callable, Iterable, Sequence, Set
 from contextlib import nullcontext
-from functools import partial
+from functools import cache, partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -767,6 +767,7 @@ def _namespace(array: Any) -> Any:
 _FEW = 16  # parameters up to which a loop over floats is quicker than array operations
 
 
+@cache  # asked at every step, and looking for a module takes longer than the step
 def _numpy() -> Any:
     """NumPy, where it is installed."""
     if find_spec("numpy") is None:
