@@ -7,8 +7,22 @@ import shutil
 import pytest
 from hypothesis import settings
 
+from microgradlike.graph.engine import _engine
+
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call():
+    """No test leaves the engine's lock taken: others' threads would wait for it for ever."""
+    result = yield
+    if _engine._lock._is_owned():
+        while _engine._lock._is_owned():
+            _engine._lock.release()
+        pytest.fail("the engine's lock was not released")
+    return result
+
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import os
 import subprocess
 import sys
@@ -56,12 +57,35 @@ def random_graph(random, size):
     return leaves, nodes, mg.sum(nodes[-3:])
 
 
+CHECKED = {"RESUME", "CALL", "CALL_FUNCTION", "CALL_METHOD", "CALL_FUNCTION_KW", "CALL_FUNCTION_EX", "CALL_KW",
+           "JUMP_BACKWARD", "JUMP_ABSOLUTE"}  # fmt: skip
+
+
+def places(code):
+    """The bytecodes of `code` at which a signal can arrive: after one at which Python looks for signals.
+
+    What Python raises after the last call within a `with` is still raised within it: between it and `__exit__` no
+    signal arrives, or no lock could be held by `with`.
+    """
+    handlers = {}
+    if hasattr(code, "co_exceptiontable"):
+        for entry in dis._parse_exception_table(code):
+            handlers.update(dict.fromkeys(range(entry.start, entry.end, 2), entry.target))
+    found, before = set(), None
+    for each in dis.get_instructions(code):
+        if before and before.opname in CHECKED and handlers.get(before.offset) == handlers.get(each.offset):
+            found.add(each.offset)
+        before = each
+    return found
+
+
 def interrupted(call, tries=200):
-    """Run `call()` again and again, each time with a KeyboardInterrupt at a later bytecode of it; yield after each.
+    """Run `call()` again and again, each time with a KeyboardInterrupt at a later place of it; yield after each.
 
     Yields whether the call was interrupted; ends after the first call that was not, or after so many tries, spread
-    over the whole call. Signals reach Python between bytecodes only, so these are the places where one can.
+    over the whole call.
     """
+    known = {}
 
     def run(stop):
         count = 0
@@ -70,8 +94,12 @@ def interrupted(call, tries=200):
             nonlocal count
             frame.f_trace_opcodes = True
             if event == "opcode":
-                count += 1
+                code = frame.f_code
+                if code not in known:
+                    known[code] = places(code)
+                count += frame.f_lasti in known[code]
                 if count == stop:
+                    count += 1
                     raise KeyboardInterrupt
             return trace
 
