@@ -60,7 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     tour.add_argument(
         "folder", nargs="?", default="microgradlike-tour", help="where the pictures go (default: %(default)s)"
     )
-    commands.add_parser("version", help="the version, and which engine runs")
+    version = commands.add_parser("version", help="the version, and which engine runs")
+    version.add_argument("--all", action="store_true", help="all that a bug report needs: backends, versions, platform")
     for name, what in (
         ("live", "an expression as a page that computes as its numbers are changed"),
         ("step", "the same page, opened on the steps of the forward and the backward pass"),
@@ -147,9 +148,15 @@ def _explain(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _version(_: argparse.Namespace) -> int:
+def _version(chosen: argparse.Namespace) -> int:
     import microgradlike
 
+    if chosen.all:
+        from .environment import described
+
+        for name, text in described():
+            print(f"{name:<20} {text}")
+        return 0
     print(f"microgradlike {microgradlike.__version__} ({'compiled' if microgradlike.compiled else 'plain'} engine)")
     return 0
 

@@ -1,18 +1,22 @@
 """How installing writes the table as C and compiles with it value.py to `microgradlike._value`, native/calls.pyx to
 `microgradlike._calls` and native/module.c to `microgradlike._native`; or does without.
 
-compile/passes.py becomes `microgradlike.compile._passes` likewise.
+compile/passes.py becomes `microgradlike.compile._passes` likewise. What wheels and the sdist hold is said here, too: a
+wheel what runs, the sdist all that is built, tested and read. Two builds with one SOURCE_DATE_EPOCH are equal bytes.
 
 setuptools calls this (pyproject.toml names it); the package never imports it.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import importlib
 import os
 import platform
 import sys
+import sysconfig
+import tarfile
 import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +24,10 @@ from types import ModuleType
 from typing import Any
 
 from setuptools import Extension
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
+from setuptools.command.sdist import sdist
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -47,6 +54,15 @@ SOURCES = {
     "microgradlike._calls": ("native/calls.pyx", "native/interpreter.h", *TABLE),
     "microgradlike.compile._passes": ("compile/passes.py",),
 }
+BUILDING = ("_build.py", "native/loops.py", "native/rows.py", "draw/picture/fonts/build.py")  # no wheel has them
+PLAIN = os.environ.get("MICROGRADLIKE_ENGINE") == "python"
+
+
+def why_plain() -> str | None:
+    """Why no extension is built here, or None. Their locks count on the GIL, so without one the plain engine runs."""
+    if PLAIN:
+        return "MICROGRADLIKE_ENGINE=python"
+    return "this Python has no global lock" if sysconfig.get_config_var("Py_GIL_DISABLED") else None
 
 
 def fingerprint(texts: Iterable[str]) -> str:
@@ -79,8 +95,8 @@ class BuildExtension(build_ext):  # type: ignore[misc]  # setuptools has no type
         self._headers: set[str] = set()
 
     def build_extension(self, ext: Any) -> None:
-        if os.environ.get("MICROGRADLIKE_ENGINE") == "python":
-            self.warn("MICROGRADLIKE_ENGINE=python: the compiled engine is not built")
+        if reason := why_plain():
+            self.warn(f"{reason}: the compiled engine is not built")
             return
         self.force = True  # generated text may be new where the sources are not
         try:
@@ -180,3 +196,59 @@ class BuildExtension(build_ext):  # type: ignore[misc]  # setuptools has no type
 
     def get_outputs(self) -> list[str]:
         return [path for path in super().get_outputs() if os.path.exists(path)]
+
+    def get_source_files(self) -> list[str]:
+        native = sorted(file for file in os.listdir(os.path.join(HERE, "native")) if not file.startswith("_"))
+        sources = ["value.pxd", *(f"native/{file}" for file in native if file.endswith((".c", ".h", ".pyx")))]
+        return [*super().get_source_files(), *(f"microgradlike/{file}" for file in sources)]
+
+
+class BuildModules(build_py):  # type: ignore[misc]
+    """Copies the modules that run; what only building needs stays behind."""
+
+    def build_module(self, module: str, module_file: str, package: str) -> Any:
+        path = "/".join([*(package if isinstance(package, (list, tuple)) else package.split(".")), f"{module}.py"])
+        return None if path.partition("/")[2] in BUILDING else super().build_module(module, module_file, package)
+
+
+class Wheel(bdist_wheel):  # type: ignore[misc]
+    """Without extensions, a wheel for every platform."""
+
+    def finalize_options(self) -> None:
+        if PLAIN:
+            self.distribution.ext_modules = []
+        super().finalize_options()
+
+
+class SourceDistribution(sdist):  # type: ignore[misc]
+    """Adds tests and docs, and makes the same archive from the same files, whoever packs them."""
+
+    def make_release_tree(self, base_dir: str, files: Iterable[str]) -> None:
+        more: list[str] = []
+        for top in ("tests", "docs"):
+            for folder, folders, names in os.walk(top):
+                folders[:] = [f for f in folders if f not in ("_build", "__pycache__", "out") and f[0] != "."]
+                more += [os.path.join(folder, name) for name in names if name[0] != "." and not name.endswith(".pyc")]
+        super().make_release_tree(base_dir, sorted({*files, *more}))
+
+    def make_archive(self, base_name: str, format: str, root_dir: Any = None, base_dir: Any = None, **who: Any) -> str:
+        epoch = os.environ.get("SOURCE_DATE_EPOCH")
+        if format != "gztar" or epoch is None:
+            made: str = super().make_archive(base_name, format, root_dir, base_dir, **who)
+            return made
+
+        def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+            member.uid = member.gid = 0
+            member.uname = member.gname = ""
+            member.mtime = int(epoch)
+            member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+            return member
+
+        name = f"{base_name}.tar.gz"
+        os.makedirs(os.path.dirname(name) or ".", exist_ok=True)
+        with (
+            gzip.GzipFile(name, "wb", mtime=int(epoch)) as packed,
+            tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+        ):
+            archive.add(base_dir, filter=plain)  # in the order of names
+        return name

@@ -36,6 +36,13 @@ class Data(tuple):  # type: ignore[type-arg]
     feature_names: list[str]
     target_names: list[str]
 
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """What IPython shows: a line, rather than every row."""
+        parts = "X y" if len(self) == 2 else "X_train X_test y_train y_test"
+        lengths = ", ".join(f"{name}: {len(part):,}" for name, part in zip(parts.split(), self, strict=True))
+        classes = ", ".join(self.target_names)
+        printer.text(f"Data({lengths} rows of {len(self.feature_names)} features; classes {classes})")
+
 
 def iris(*, test_size: float | int | None = None, seed: int = 0) -> Data:
     """150 flowers of three species, 4 lengths each in cm; labels 0, 1, 2. Ships with the package.

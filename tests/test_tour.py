@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import microgradlike as mg
 from microgradlike import tour
 from microgradlike.__main__ import main
 
@@ -73,6 +75,11 @@ def test_a_folder_that_cannot_be_written(tmp_path, capsys):
 def test_version(capsys):
     assert main(["version"]) == 0
     assert "engine" in capsys.readouterr().out
+    assert main(["version", "--all"]) == 0
+    told = dict(re.split(" {2,}", line, maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert told["microgradlike"] == mg.__version__
+    assert told["engine"].startswith("compiled" if mg.compiled else "plain (")
+    assert {"Python", "platform", "backends of compile", "settings", "installed", "not installed"} <= told.keys()
 
 
 @pytest.mark.parametrize(("arguments", "shown"), [(["microgradlike"], "usage"), (["microgradlike", "version"], "0.")])

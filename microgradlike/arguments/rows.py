@@ -142,7 +142,9 @@ def check_lengths(X: Rows, y: Sequence[Any]) -> None:
 
 def take(rows: Any, indices: Sequence[int]) -> Any:
     """The rows (or entries) of these indices, in this order, in the same kind."""
-    return rows[indices] if hasattr(rows, "dtype") else [rows[i] for i in indices]
+    if hasattr(rows, "iloc"):  # pandas, whose [] asks for labels
+        return rows.iloc[indices]
+    return rows[indices] if is_array(rows) else [rows[i] for i in indices]
 
 
 def as_lists(rows: Rows) -> list[list[float]]:

@@ -21,6 +21,7 @@ from .picture.shapes import Canvas
 
 if TYPE_CHECKING:
     import graphviz
+    import networkx
 
 THEMES = ("light", "dark", "auto")
 DIRECTIONS = ("LR", "TB")
@@ -189,6 +190,21 @@ class Drawing:
 
         return mermaid(self.scene, self._colours, self.direction)
 
+    def to_networkx(self) -> networkx.DiGraph:
+        """The picture as a `networkx.DiGraph`: a node for each card, an edge from each operand to its result.
+
+        Nodes have the attributes label, expression, kind, data, grad (None before a sweep), output, count (how many
+        values the card stands for) and constants (position → number). Edges have positions (of the operand),
+        derivative (∂result/∂operand) and sent (what the sweep sent back): the sums over the uses, as in x·x; None where
+        there is none. The gradient of a leaf is the sum over paths to the output of the products of the derivatives.
+
+        Raises:
+            ImportError: NetworkX is not installed.
+        """
+        from .formats.digraph import digraph
+
+        return digraph(self.scene)
+
     def to_html(self) -> str:
         """One self-contained page with the picture, to pan and zoom."""
         from .pages.page import still
@@ -298,8 +314,8 @@ def _as_values(function: Any, inputs: Sequence[Any]) -> list[Any]:
     names += [f"x{i}" for i in range(len(names), len(inputs))]
 
     def convert(x: Any, name: str) -> Any:
-        if hasattr(x, "tolist"):  # NumPy's arrays and scalars
-            x = x.tolist()
+        if hasattr(x, "tolist") or hasattr(x, "to_list"):  # arrays and scalars of NumPy, series
+            x = x.tolist() if hasattr(x, "tolist") else x.to_list()
         if isinstance(x, (list, tuple)):
             return type(x)(convert(y, f"{name}[{i}]") for i, y in enumerate(x))
         if isinstance(x, (int, float)) and not isinstance(x, bool):

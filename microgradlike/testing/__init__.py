@@ -17,6 +17,20 @@ _STRATEGIES = ("expressions", "finite_floats", "graphs", "values")
 __all__ = ["Finding", "GradientError", "GradientReport", "Program", "check_gradients", *_STRATEGIES]  # noqa: PLE0604
 
 
+def register_with_hypothesis() -> None:
+    """Makes `st.from_type(Value)` and `st.from_type(Program)` known. Hypothesis calls it when it is imported itself."""
+    from hypothesis import strategies as st
+
+    from ..graph.engine import Value
+    from . import programs
+
+    def later(name: str) -> Any:  # strategies.py imports Hypothesis, which is not ready while it calls this
+        return lambda _: __getattr__(name)()
+
+    st.register_type_strategy(Value, later("values"))
+    st.register_type_strategy(programs.Program, later("expressions"))
+
+
 def __getattr__(name: str) -> Any:
     if name in _STRATEGIES:
         from . import strategies

@@ -98,6 +98,9 @@ class GradientReport:
         text = f"{len(self.findings)} derivatives are right, judged by {judges}; the worst is {_described(worst)}"
         return text + (f"; {len(self.unjudged)} could not be judged" if self.unjudged else "")
 
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        printer.text(str(self))  # in IPython
+
 
 def check_gradients(
     f: Callable[..., Any],

@@ -132,6 +132,6 @@ def _names(tree: Any, name: str) -> Iterator[str]:
         for k, x in enumerate(tree):
             yield from _names(x, f"{name}[{k}]")
     elif hasattr(tree, "__array__") and getattr(tree, "shape", None):
-        yield from (f"{name}[{k}]" for k in range(tree.size))
+        yield from (f"{name}[{k}]" for k in range(math.prod(tree.shape)))
     else:
         yield tree.label if isinstance(tree, Value) and tree.label else name
