@@ -15,10 +15,13 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
+from .graph import attributes as _attributes  # noqa: F401  (what a Value answers beside its own)
 from .graph.anomaly import AnomalyError, detect_anomaly
-from .graph.engine import GraphError, Value, compiled, no_grad, topological_order
+from .graph.engine import GraphError, Value, compiled, topological_order
 from .graph.functions import function as _function
 from .graph.functions import primitive
+from .graph.functions import taken as _taken
+from .graph.modes import no_grad
 from .graph.transforms import grad, gradients, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .ops import TABLE
 
@@ -56,6 +59,7 @@ _LATER = {
     "compile": "compile",
     "explain": "graph.explain",
     "load": "saving",
+    "cross_entropy": "losses",
 }  # fmt: skip
 _MODULES = ("datasets", "losses", "models", "nn", "ops", "optim", "plots", "testing")
 
@@ -65,6 +69,9 @@ __all__ = [  # noqa: PLE0604  (grouped by what they are; the rest is the table's
     "primitive", *(row.name for row in TABLE.values() if row.public),
     "compile", "draw", "explain", "label", "live", "load", "playground", "rich_values", "step_through",
 ]  # fmt: skip
+
+
+_taken.update({*__all__, *_MODULES} - set(TABLE))
 
 
 class _Package(ModuleType):

@@ -18,6 +18,7 @@ from typing import Any
 
 from .arguments.checks import flag, integer, real
 from .arguments.rows import Rows, as_lists, check_lengths, is_array, like, read_column, read_rows, take
+from .saving import expect, from_json, saved_as, to_json
 
 __all__ = [
     "Data", "Standardizer", "breast_cancer", "digits", "flatten_image", "iris", "train_test_split", "two_moons",
@@ -277,7 +278,7 @@ def _shape(nested: Any) -> list[int]:
 
 def _flatten(nested: Any, place: str, shape: list[int], flat: list[float]) -> None:
     if not shape:
-        from .graph.engine import number
+        from .floats.reading import number
 
         try:
             flat.append(number(nested))
@@ -289,3 +290,31 @@ def _flatten(nested: Any, place: str, shape: list[int], flat: list[float]) -> No
         raise ValueError(f"image is ragged: {place} has {length} elements where the first of its kind has {shape[0]}")
     for i, part in enumerate(nested):
         _flatten(part, f"{place}[{i}]", shape[1:], flat)
+
+
+def _standardizer_from_file(content: Any, place: str) -> Standardizer:
+    plain = from_json(content, place)
+    scaler = Standardizer()
+    if plain == {}:
+        return scaler
+    expect(type(plain) is dict and plain.keys() == {"mean_", "scale_"}, f"{place} describes no Standardizer")
+    mean, scale = plain["mean_"], plain["scale_"]
+    expect(_are_finite(mean) and _are_finite(scale) and len(mean) == len(scale), f"{place} describes no Standardizer")
+    expect(all(number > 0.0 for number in scale), f"{place} has a scale that is not positive")
+    scaler.mean_, scaler.scale_ = mean, scale
+    return scaler
+
+
+def _are_finite(numbers: Any) -> bool:
+    return type(numbers) is list and all(type(x) is float and x - x == 0.0 for x in numbers)
+
+
+def _standardizer_to_file(scaler: Standardizer, place: str) -> Any:
+    if type(scaler) is not Standardizer:
+        raise TypeError(
+            f"{place} is a {type(scaler).__name__}, of which load would make a Standardizer: save vars of it"
+        )
+    return to_json(vars(scaler), place)
+
+
+saved_as("standardizer", Standardizer, _standardizer_to_file, _standardizer_from_file)

@@ -14,7 +14,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from .arguments.habits import no_such_name
-from .graph.engine import Value, number, values
+from .floats.reading import number
+from .graph.engine import Value, values
 from .graph.observed import require
 
 __all__ = [

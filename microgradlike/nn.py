@@ -20,6 +20,7 @@ from .arguments.checks import choice, flag, integer
 from .arguments.habits import Familiar, no_such_name
 from .graph.engine import Value, assign, elements, set_grads, topological_order, values
 from .ops import TABLE, Op
+from .saving import LoadError, expect, fields_of, float_of, from_json, list_of, save, saved_as, to_json
 
 __all__ = ["MLP", "Layer", "Module", "Neuron", "Parameter", "activations", "initializers"]
 
@@ -166,8 +167,6 @@ class Module(Familiar):
 
     def save(self, path: Any) -> None:
         """Writes the module to a JSON file that `microgradlike.load` reads back, exact to the bit. See saving.py."""
-        from .saving import save
-
         save(self, path)
 
     def __call__(self, x: Any) -> Any:
@@ -533,3 +532,77 @@ def _inputs(x: Any, count: int, module: Module) -> list[Any]:
     if len(items) != count:
         raise ValueError(f"x has {len(items)} elements, but {type(module).__name__} takes {count}")
     return items
+
+
+# ── in files ────────────────────────────────────────────────────────────────────────────────────
+_SETTINGS: dict[type[Module], Callable[[Any], dict[str, Any]]] = {
+    MLP: lambda net: {
+        "n_inputs": len(net.layers[0].neurons[0].w),
+        "sizes": [len(layer.neurons) for layer in net.layers],
+        "activation": net.activation,
+        "output_activation": net.output_activation,
+        "bias": net.layers[0].neurons[0].b is not None,
+    },
+    Layer: lambda layer: {
+        "n_inputs": len(layer.neurons[0].w),
+        "n_outputs": len(layer.neurons),
+        "activation": layer.activation,
+        "bias": layer.neurons[0].b is not None,
+    },
+    Neuron: lambda neuron: {
+        "n_inputs": len(neuron.w),
+        "activation": neuron.activation,
+        "bias": neuron.b is not None,
+    },
+}
+_MODULES: dict[str, Any] = {kind.__name__: kind for kind in _SETTINGS}
+
+
+def _to_file(module: Module, place: str) -> dict[str, Any]:
+    if type(module) not in _SETTINGS:
+        raise TypeError(
+            f"{place} is a {type(module).__name__}, which cannot be built again from data: save its state_dict(), and "
+            "give that to load_state_dict of a new one"
+        )
+    named = list(module.named_parameters())
+    return {
+        "kind": type(module).__name__,
+        "settings": to_json(_SETTINGS[type(module)](module), f"the settings of {place}"),
+        "names": [name for name, _ in named],
+        "numbers": [parameter.data.hex() for _, parameter in named],
+        "labels": [parameter.label for _, parameter in named],
+    }
+
+
+def _from_file(content: Any, place: str) -> Module:
+    fields = fields_of(content, place, {"kind", "settings", "names", "numbers", "labels"})
+    kind, settings = _MODULES.get(str(fields["kind"])), from_json(fields["settings"], f"{place}.settings")
+    if kind is None or type(settings) is not dict:
+        raise LoadError(f"{place} is a network of the unknown kind {fields['kind']!r:.80}")
+    names, labels = list_of(fields["names"], f"{place}.names"), list_of(fields["labels"], f"{place}.labels")
+    numbers = [float_of(text, f"{place}.numbers") for text in list_of(fields["numbers"], f"{place}.numbers")]
+    try:
+        # A size that the numbers do not bear out is refused before anything of that size is built.
+        if _n_parameters(settings) != len(numbers):
+            raise ValueError(f"there are {len(numbers)} numbers, not as many as its sizes say")
+        module: Module = kind(**settings, initializer="zeros")
+    except (TypeError, ValueError, KeyError) as error:
+        raise LoadError(f"{place} describes no {kind.__name__}: {error}") from None
+    expect(_SETTINGS[kind](module) == settings, f"{place} has settings that no {kind.__name__} has: {settings!r:.200}")
+    named = list(module.named_parameters())
+    expect([name for name, _ in named] == names, f"{place} has other parameters than a {module!r}")
+    expect(len(labels) == len(named), f"{place} has {len(labels)} labels for {len(named)} parameters")
+    for (_, parameter), number, label in zip(named, numbers, labels, strict=True):
+        expect(label is None or type(label) is str, f"{place} has the label {label!r:.80}, which is no text")
+        parameter.data, parameter.label = number, label
+    return module
+
+
+def _n_parameters(settings: dict[str, Any]) -> int:
+    widths = [settings["n_inputs"], *settings.get("sizes", [settings.get("n_outputs", 1)])]
+    if not all(type(width) is int and width > 0 for width in widths):
+        raise ValueError(f"widths {widths!r:.80}")
+    return sum((n + bool(settings["bias"])) * m for n, m in pairwise(widths))
+
+
+saved_as("module", Module, _to_file, _from_file)

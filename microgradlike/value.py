@@ -16,11 +16,8 @@ import os
 import threading
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ContextDecorator, contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
-from functools import lru_cache, partial, wraps
-from inspect import iscoroutinefunction
 from itertools import chain, repeat
 from math import copysign
 from operator import add as _plus
@@ -29,6 +26,9 @@ from operator import is_ as _is
 from typing import Any
 
 from . import floats
+from .floats.reading import checked, number
+from .floats.rounding import floor_quotient, rounded
+from .messages import did_you_mean
 from .ops import NAN, ROWS, TABLE, Gated, Op
 
 try:
@@ -80,6 +80,8 @@ if not cython.compiled:  # the rows of the table in C, where there is C (value.p
 ADD, SUBTRACT, MULTIPLY, DIVIDE, POW = (TABLE[_].number for _ in ("add", "subtract", "multiply", "divide", "pow"))
 NEGATIVE, RELU, POSITIVE = (TABLE[_].number for _ in ("negative", "relu", "positive"))
 
+_EXACT = 2**53  # integers up to here are floats
+
 _epoch = 0  # how many times any leaf's data was assigned: tells whether a graph is stale
 _stamp = 0  # the number of the last sort, which marks the nodes that it has placed
 _newest = 0  # of that sort: the epoch of the leaf that was assigned last, ...
@@ -96,7 +98,18 @@ class GraphError(RuntimeError):
     """A graph cannot be used like that: a computed value was assigned, or a leaf changed under a graph."""
 
 
-_methods: dict[Op, Any] = {}  # the functions that Values have as methods, as far as they were used
+class _Elsewhere:
+    """What a Value answers by code that stands above this file, which gives it to `connect`: copies, NumPy's ufuncs,
+    and the names that it has not itself."""
+
+
+_elsewhere: Any = _Elsewhere()
+
+
+def connect(**answers: Any) -> None:
+    """Answer by these functions: `attribute(v, name)`, `methods()`, `array_ufunc(ufunc, method, inputs, options)`,
+    `shallow_copy(v)`, `deep_copy(v, memo)`, `reduced(v)`."""
+    vars(_elsewhere).update(answers)
 
 
 @cython.no_gc
@@ -150,7 +163,7 @@ class Value:
             self._a = v
             self._epoch = _epoch
         else:
-            self._data = _checked(data)
+            self._data = checked(data)
             self._code = 0
             self._a = None
             self._epoch = 0
@@ -176,7 +189,7 @@ class Value:
                 "assign the leaf it depends on and compute it again, or start from v.detach()"
             )
         if type(number) is not float:
-            number = _checked(number)
+            number = checked(number)
         if _observer is not None:
             _observer.assigned(self)
         if cython.compiled and not _sweeping:  # no other thread gets in between here: a training step assigns often
@@ -198,7 +211,7 @@ class Value:
 
     @grad.setter
     def grad(self, number: Any) -> None:
-        self._grad = number if type(number) is float else _checked(number, "grad")
+        self._grad = number if type(number) is float else checked(number, "grad")
 
     @property
     def label(self) -> str | None:
@@ -259,7 +272,7 @@ class Value:
         """
         if not isinstance(self, Value):
             raise _no_value("backward", self)
-        first = _checked(gradient, "gradient")
+        first = checked(gradient, "gradient")
         if _observer is not None:
             _observer.grad_read(self)
         with _lock:
@@ -383,11 +396,11 @@ class Value:
 
     def __floordiv__(self, other: Any) -> Value:
         other = _operand(other)
-        return other if other is NotImplemented else _floor_quotient(self, other)
+        return other if other is NotImplemented else floor_quotient(values, self, other)
 
     def __rfloordiv__(self, other: Any) -> Value:
         other = _operand(other)
-        return other if other is NotImplemented else _floor_quotient(other, self)
+        return other if other is NotImplemented else floor_quotient(values, other, self)
 
     def __divmod__(self, other: Any) -> Any:
         other = _operand(other)
@@ -408,7 +421,7 @@ class Value:
 
     def __round__(self, ndigits: Any = None) -> Any:
         digits = 0 if ndigits is None else _index(ndigits)
-        return values.round(self) if digits == 0 else _rounded(self, digits)
+        return values.round(self) if digits == 0 else rounded(values, self, digits)
 
     # np.round(v) and np.clip(v, low, high) call these two, with out=None.
     def round(self, decimals: Any = 0, out: Any = None) -> Any:  # noqa: ARG002
@@ -448,31 +461,10 @@ class Value:
         return values.sqrt(self)
 
     def __getattr__(self, name: str) -> Any:
-        row = TABLE.get(name)
-        if row is not None and row.public and row.arity is not None:
-            found = _methods.get(row)
-            if found is None:
-                from .graph.functions import function  # it knows names of arguments, defaults and choices
-
-                found = _methods[row] = function(name)
-            return partial(found, self)
-        if name == "_prev":  # these three for programs that look inside micrograd's Values, to draw or to teach
-            return {x for x in self.args if isinstance(x, Value)}
-        if name == "_op":
-            return _symbol_of(self)
-        if name == "_backward":
-            return partial(_one_step_back, self)
-        if not name.startswith("_"):
-            from .graph.arrays import method
-
-            found = method(self, name)  # NumPy calls x.arctan2(y), x.rint() ... on the elements of an array
-            if found is not None:
-                return found
-        raise AttributeError(f"a Value has no {name!r}{'' if name.startswith('_') else _remedy(name)}")
+        return _elsewhere.attribute(self, name)
 
     def __dir__(self) -> list[str]:
-        methods = [name for name, row in TABLE.items() if row.public and row.arity is not None]
-        return sorted({*object.__dir__(self), *methods})
+        return sorted({*object.__dir__(self), *_elsewhere.methods()})
 
     # ── comparison looks at the data; two Values are equal only if they are the same node, as their hash says ──
     def __lt__(self, other: Any) -> bool:
@@ -530,9 +522,7 @@ class Value:
         )
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        from .graph.arrays import ufunc_on_values
-
-        return ufunc_on_values(ufunc, method, inputs, options)
+        return _elsewhere.array_ufunc(ufunc, method, inputs, options)
 
     # ── text ────────────────────────────────────────────────────────────────────────────────────
     def __repr__(self) -> str:
@@ -548,24 +538,13 @@ class Value:
 
     # ── copying: flat, so that depth does not matter (copying.py) ───────────────────────────────
     def __copy__(self) -> Any:
-        return _copying().shallow_copy(self)
+        return _elsewhere.shallow_copy(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        return _copying().deep_copy(self, memo)
+        return _elsewhere.deep_copy(self, memo)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return _copying().reduced(self)
-
-
-def _copying() -> Any:
-    """The module copying.py, which imports this one."""
-    global _copying_module
-    if _copying_module is None:
-        from .graph import copying as _copying_module
-    return _copying_module
-
-
-_copying_module: Any = None
+        return _elsewhere.reduced(self)
 
 
 if COMPILED:
@@ -683,66 +662,14 @@ def _operand(x: Any) -> Any:
     """x as an operand: a Value, or an exact float; NotImplemented if it is no real number."""
     if type(x) is float or isinstance(x, Value):
         return x
+    if type(x) is int and -_EXACT <= x <= _EXACT:
+        return float(x)
     if isinstance(x, (int, float)) and not hasattr(x, "__array_ufunc__"):
-        return _checked(x)
+        return checked(x)
     try:
         return number(x)
     except TypeError:
         return NotImplemented
-
-
-def _checked(x: Any, name: str = "data") -> float:
-    try:
-        return number(x)
-    except TypeError as error:
-        if x is None and name == "grad":
-            raise TypeError("grad must be a real number, not NoneType: set it to 0.0") from None
-        raise TypeError(f"{name} {error}") from None
-    except OverflowError as error:
-        raise OverflowError(f"{name} {error}") from None
-
-
-def number(x: Any) -> float:
-    """x as a float, if x is a real number.
-
-    Raises:
-        TypeError: x is anything else; the message says what to write.
-        OverflowError: x is an integer too large for a float.
-    """
-    if type(x) is float:
-        return x
-    try:
-        if isinstance(x, (int, float)):
-            return float(x)
-        if _is_real_scalar(x):
-            z = float(x)
-            if z - z == 0.0 or x != x or x == z:
-                return z
-            raise OverflowError  # float(Decimal("1e400")) is infinite without a word
-    except OverflowError:
-        raise OverflowError(f"is too large for a float64 (at most 1.8e308): {type(x).__name__}") from None
-    cure = "pass an int, float, Fraction, Decimal or NumPy scalar"
-    if isinstance(x, Value):
-        cure = "use the Value itself, v.data for its number, or v.detach() for a new leaf"
-    elif isinstance(x, str):
-        cure = "convert text with float(...) first"
-    elif isinstance(x, complex):
-        cure = "use its .real or .imag"
-    elif getattr(x, "shape", None) == () and hasattr(x, "item"):  # an array or tensor without dimensions
-        cure = "its number is x.item()"
-    elif isinstance(x, (list, tuple)) or hasattr(x, "__array__"):
-        cure = "make one Value for each element"
-    raise TypeError(f"must be a real number, not {type(x).__name__}: {cure}")
-
-
-def _is_real_scalar(x: Any) -> bool:
-    kind = getattr(getattr(x, "dtype", None), "kind", None)
-    if kind is not None:  # NumPy: scalars have no shape; arrays are no numbers, whatever their size
-        return kind in "biuf" and getattr(x, "shape", None) == () and not hasattr(x, "__setitem__")
-    from decimal import Decimal
-    from numbers import Real
-
-    return isinstance(x, (Real, Decimal))
 
 
 @cython.cfunc
@@ -798,49 +725,6 @@ def _compared(v: Value, other: Any, relation: str) -> Any:
     return _outcome(v, x, relation, _RELATIONS[relation](v._data, _float(x)))
 
 
-def _floor_quotient(x: Any, y: Any) -> Any:
-    """⌊x / y⌋ of the exact quotient, as Python has it: where x / y was rounded up to an integer, one less."""
-    quotient = values.divide(x, y)
-    whole = values.floor(quotient)
-    rounded_up = values.greater_equal(2.0 * values.abs(values.remainder(x, y)), values.abs(y))
-    whole = whole - values.equal(quotient, whole) * rounded_up
-    return values.where(values.equal(values.abs(x), float("inf")), NAN, whole)
-
-
-def _rounded(x: Any, digits: int) -> Any:
-    """round(x, digits), as Python has it: by the exact value of x, ties to even.
-
-    Where x·10ᵈ was rounded to a half, its rounding error tells on which side x lies (Dekker 1971, the exact product).
-    """
-    if digits < 0:
-        scale = 10.0 ** min(-digits, 308)
-        return values.round(values.divide(x, scale)) * scale
-    if digits > 22:  # 10ᵈ is a float no longer, and few numbers have so many decimals
-        scale = 10.0 ** min(digits, 308)
-        shifted = x * scale
-        return values.where(values.less(values.abs(shifted), _ALL_WHOLE), values.round(shifted) / scale, _unmoved(x))
-    scale = 10.0**digits
-    shifted = x * scale
-    below = values.floor(shifted)
-    x_high, scale_high = _SPLIT * x - (_SPLIT * x - x), _SPLIT * scale - (_SPLIT * scale - scale)
-    x_low, scale_low = x - x_high, scale - scale_high
-    lost = ((x_high * scale_high - shifted) + x_high * scale_low + x_low * scale_high) + x_low * scale_low
-    at_half = values.where(values.greater(lost, 0.0), below + 1.0, values.where(lost, below, values.round(shifted)))
-    nearest = values.where(values.equal(shifted - below, 0.5), at_half, values.round(shifted))
-    return values.where(values.less(values.abs(shifted), _ALL_WHOLE), nearest / scale, _unmoved(x))
-
-
-def _unmoved(x: Any) -> Any:
-    """x itself, with the derivative 0 of rounding: its integer part, and the rest in units too small to matter."""
-    whole = values.trunc(x)
-    rest = values.trunc((x - whole) * 2.0**80) * 2.0**-80
-    return values.where(values.less(values.abs(x), float("inf")), whole + rest, whole)
-
-
-_SPLIT = 134217729.0  # 2²⁷ + 1
-_ALL_WHOLE = 4503599627370496.0  # 2⁵²: from here on, all floats are integers
-
-
 def _outcome(left: Any, right: Any, relation: str, outcome: bool) -> bool:
     if _observer is not None:
         _observer.branched(left, relation, right, outcome)
@@ -851,47 +735,8 @@ def _name_of(v: Value) -> str:
     return repr(v.label) if v.label is not None else f"a Value ({v._data:.6g})"
 
 
-def _symbol_of(v: Value) -> str:
-    row = v.op
-    if row is None:
-        return ""
-    return {"multiply": "*", "relu": "ReLU", "pow": f"**{v.args[-1]}"}.get(row.name, row.symbol or row.name)
-
-
 def _no_value(method: str, x: Any) -> TypeError:
     return TypeError(f"{method}() is a method of a Value, not of {type(x).__name__}: {x!r}")
-
-
-_ELSEWHERE = {
-    "item": "v.data is the number",
-    "value": "v.data is the number",
-    "numpy": "v.data is the number",
-    "tolist": "v.data is the number",
-    "requires_grad": "every Value records, except within no_grad(); v.detach() is a leaf of its own",
-    "clone": "copy.copy(v) is a copy, mg.positive(v) a new node with the same number",
-    "clamp": "it is v.clip(low, high)",
-    "name": "its name is v.label",
-    "gradient": "it is v.grad",
-}
-
-
-@lru_cache(maxsize=256)  # other libraries ask for attributes by the thousand: has it a shape, a dtype ...
-def _remedy(name: str) -> str:
-    """What to write instead of an attribute that a Value has not."""
-    row = TABLE.get(name)
-    if row is not None and row.public:
-        return f": it takes a sequence of Values, microgradlike.{name}([...])"
-    if name in _ELSEWHERE:
-        return f": {_ELSEWHERE[name]}"
-    methods = [name for name, row in TABLE.items() if row.public and row.arity is not None]
-    return _suggestion(name, [*methods, "backward", "data", "grad", "label", "zero_grad", "detach"])
-
-
-def _suggestion(name: str, known: Sequence[str] = ()) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known or list(TABLE), 3)
-    return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
 # ── the namespace of Values ─────────────────────────────────────────────────────────────────────
@@ -901,7 +746,8 @@ class _Values:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         row = TABLE.get(name)
         if row is None:
-            raise AttributeError(f"no primitive is named {name!r}{_suggestion(name)}")
+            hint = did_you_mean(name, TABLE)
+            raise AttributeError(f"no primitive is named {name!r}" + (hint and f"; {hint}"))
         function = recorder(row)
         setattr(self, name, function)
         return function
@@ -1059,11 +905,11 @@ def elements(row: Op, xs: Sequence[Any]) -> list[Any]:
 def _checked_forward(row: Op, forward: Callable[..., Any]) -> Callable[..., Any]:
     """A formula of the user's may compute an int (then it is a float after all) or no number at all."""
 
-    def checked(*x: float) -> float:
+    def computed(*x: float) -> float:
         z = forward(*x)
-        return z if type(z) is float else _checked(z, f"{row.name}: the result of its formula")
+        return z if type(z) is float else checked(z, f"{row.name}: the result of its formula")
 
-    return checked
+    return computed
 
 
 def _refused(row: Op, args: Sequence[Any]) -> TypeError:
@@ -1400,28 +1246,14 @@ def _general(node: Value, g: cython.double) -> object:
                     x = operand
                     x._cot += to[i]
             return None
-    for operand, contribution in zip(operands, _contributions(node, g, operands)):  # noqa: B905  (checked)
+    for operand, contribution in zip(operands, contributions(node, g, operands)):  # noqa: B905  (checked)
         if contribution is not None and type(operand) is not float:
             x = operand
             x._cot += contribution + 0.0
     return None
 
 
-def _one_step_back(node: Value) -> None:
-    """micrograd's `v._backward()`, a pass by hand: v.grad times each local derivative, added to the operands."""
-    operands = node.args
-    if not operands:
-        return
-    with _lock:
-        contributions = _contributions(node, node._grad, operands)
-        x: Value
-        for operand, contribution in zip(operands, contributions):  # noqa: B905  (checked)
-            if contribution is not None and type(operand) is not float:
-                x = operand
-                x._grad += contribution
-
-
-def _contributions(node: Value, g: float, operands: Sequence[Any]) -> Sequence[Any]:
+def contributions(node: Value, g: float, operands: Sequence[Any]) -> Sequence[Any]:
     """What g at a node is at each of its operands, by its row; None where there is no derivative."""
     row = ROWS[node._code]
     found = row.cotangents(floats, g, node._data, *[_float(each) for each in operands])
@@ -1436,11 +1268,11 @@ def _contributions(node: Value, g: float, operands: Sequence[Any]) -> Sequence[A
 def _inspected(node: Value, g: float) -> None:
     """One step of the sweep under detect_anomaly()."""
     operands = node.args
-    contributions = _contributions(node, g, operands)
+    found = contributions(node, g, operands)
     inspector = _mode("inspector", None)
-    inspector.swept(node, g, contributions)
+    inspector.swept(node, g, found)
     x: Value
-    for operand, contribution in zip(operands, contributions):  # noqa: B905
+    for operand, contribution in zip(operands, found):  # noqa: B905
         if contribution is not None and type(operand) is not float:
             x = operand
             x._cot += contribution + 0.0
@@ -1607,72 +1439,29 @@ def _raw(numbers: Any, count: int) -> bytes:
 
 
 # ── contexts ────────────────────────────────────────────────────────────────────────────────────
-class _Mode(ContextDecorator):
-    """A way to run that holds from enter to exit, in this thread and task.
-
-    What is open is a tuple in a ContextVar, so each task has its own; whoever leaves takes out only its own entry, so
-    blocks need not nest.
-    """
-
-    def __init__(self, kind: str, mode: Any) -> None:
-        self.kind, self.mode, self.thread = kind, mode, 0
-
-    def _recreate_cm(self) -> _Mode:  # one for each call of a function that is decorated
-        return _Mode(self.kind, self.mode)
-
-    def __enter__(self) -> None:
-        global _special
-        self.thread = threading.get_ident()
-        with _lock:
-            _special += 1
-        _open_modes.set((*_open_modes.get(), self))
-
-    def __exit__(self, *_error: object) -> None:
-        global _special
-        _open_modes.set(tuple([mode for mode in _open_modes.get() if mode is not self]))
-        with _lock:
-            _special -= 1
-
-
-_open_modes: ContextVar[tuple[_Mode, ...]] = ContextVar("modes", default=())
+open_modes: ContextVar[tuple[Any, ...]] = ContextVar("modes", default=())
 
 
 def _mode(kind: str, default: Any) -> Any:
     """The mode of this kind that was entered last in this thread and task."""
     if _special:
-        for mode in reversed(_open_modes.get()):
+        for mode in reversed(open_modes.get()):
             if mode.kind == kind and mode.thread == threading.get_ident():
                 return mode.mode
     return default
 
 
-def no_grad(function: Any = None) -> Any:
-    """Within `with no_grad():` (or a function decorated `@no_grad`), results are plain leaves: nothing is recorded.
+def opened(change: int) -> None:
+    """One more (1) or one less (−1) of the modes is open in some thread."""
+    global _special
+    with _lock:
+        _special += change
 
-    It holds for the thread and the task (asyncio) that enters it. A generator that is suspended within it leaves it on
-    for its caller, so let none yield there. `grad` and the other transforms still differentiate their function within
-    it; the derivatives are numbers or plain leaves then.
 
-    Example:
-        >>> import microgradlike as mg
-        >>> x = mg.Value(3)
-        >>> with mg.no_grad():
-        ...     y = x * x
-        >>> y.data, y.is_leaf
-        (9.0, True)
-    """
-    if function is not None and not callable(function):
-        raise TypeError(f"no_grad() decorates a function or stands in a with statement; it takes no {function!r}")
-    mode = _Mode("recording", False)
-    if iscoroutinefunction(function):  # to call it makes a coroutine; what counts is when that runs
-
-        @wraps(function)
-        async def without_graph(*args: Any, **named: Any) -> Any:
-            with _Mode("recording", False):
-                return await function(*args, **named)
-
-        return without_graph
-    return mode if function is None else mode(function)
+def observe(observer: Any) -> None:
+    """Tell this one from now on, see `modes.recording`; nobody if it is None."""
+    global _observer
+    _observer = observer
 
 
 def is_recording() -> bool:
@@ -1688,36 +1477,3 @@ def is_observed() -> bool:
 def observer() -> Any:
     """Who listens to this thread while it records a program, or None."""
     return _observer if _observer is not None and _observer.thread == threading.get_ident() else None
-
-
-def recording_again() -> Any:
-    """Within it this thread records, also within no_grad(): what a transform does for its own function."""
-    return _Mode("recording", True)
-
-
-def inspecting(inspector: Any) -> Any:
-    """Within it, `inspector.created(node)` sees each new node of this thread (and returns its origin), and
-    `inspector.swept(node, g, contributions)` each step of a sweep, `inspector.overflowed(node, operand, g)` a sum of
-    gradients that is not finite; all may raise. See anomaly.py."""
-    return _Mode("inspector", inspector)
-
-
-@contextmanager
-def recording(observer: Any) -> Iterator[None]:
-    """Within it, `observer` hears of all that a recorded graph cannot show.
-
-    `observer.thread` is the thread that records; `branched(left, relation, right, outcome)`: Python branched on a
-    Value's data; `compared(v, w)`: two nodes by ==; `data_read(v)`; `grad_read(v)`, also by a sweep; `assigned(v)`:
-    the data of a leaf; `created(v)`: a new leaf; `shown(v, number)` answers the number to write as text,
-    `hashed(v, number)` the hash. One at a time, which is the caller's business; one that an interrupt left behind
-    gives way.
-    """
-    global _observer
-    try:
-        try:
-            _observer = observer
-            yield
-        finally:
-            _observer = None
-    finally:
-        _observer = None  # again: the line before can be interrupted, too

@@ -15,70 +15,7 @@ import microgradlike as mg
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "microgradlike"
 
-# Lower floors first. A module may import, when it is imported itself, only from floors below its own.
-FLOORS = [
-    ["ops", "files", "figure", "_build"],
-    ["floats"],
-    ["native"],
-    ["value"],
-    ["graph"],
-    ["arguments"],
-    ["__init__"],
-]
-
-
-def floor_of(module: str) -> int:
-    top = module.split(".")[0]
-    for height, modules in enumerate(FLOORS):
-        if top in modules:
-            return height
-    return len(FLOORS)  # leaf modules and packages: they may import one another and all below
-
-
-def imports_of(path: Path) -> set[str]:
-    """The modules of ours that a file imports at its top level (not inside functions or TYPE_CHECKING)."""
-    found: set[str] = set()
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    depth = len(path.relative_to(PACKAGE).parts) - 1
-    nodes = list(tree.body)
-    while nodes:
-        node = nodes.pop()
-        if isinstance(node, (ast.Try, ast.If)):
-            if (
-                isinstance(node, ast.If)
-                and "TYPE_CHECKING" in ast.unparse(node.test)
-                and "or" not in ast.unparse(node.test)
-            ):
-                nodes += node.orelse
-                continue
-            nodes += [*node.body, *node.orelse, *(h for handler in getattr(node, "handlers", []) for h in handler.body)]
-        if isinstance(node, ast.ImportFrom):
-            if node.level:
-                inside = node.level <= depth
-                if inside:
-                    continue  # within its own package
-                found |= {node.module} if node.module else {alias.name for alias in node.names}
-            elif node.module and node.module.split(".")[0] == "microgradlike":
-                rest = node.module.split(".")[1:]
-                found |= {".".join(rest)} if rest else {"__init__"}
-        if isinstance(node, ast.Import):
-            found |= {
-                a.name.partition(".")[2] or "__init__" for a in node.names if a.name.split(".")[0] == "microgradlike"
-            }
-    return found
-
-
 FILES = sorted(PACKAGE.rglob("*.py"))
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_only_go_down(path):
-    module = path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".")
-    height = floor_of(module)
-    for name in imports_of(path):
-        if name == "_value":
-            continue
-        assert floor_of(name) < height or height == len(FLOORS), f"{module} imports {name}, which is not below it"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
@@ -88,12 +25,19 @@ def test_every_file_says_on_its_first_line_what_lives_there(path):
     assert len(docstring.splitlines()[0]) >= 40, docstring.splitlines()[0]
 
 
-def test_the_floors_are_those_of_how_it_works():
-    """The documentation names every file of a floor; leaves it names at least as a package or a file."""
+def test_imports_only_go_down():
+    """The contracts in pyproject.toml: rooms above rooms, no circle within one."""
+    pytest.importorskip("importlinter", reason="import-linter, of the extra `lint`, reads the contracts")
+    from importlinter.cli import lint_imports
+
+    assert lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True) == 0
+
+
+def test_how_it_works_names_every_room():
     text = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8")
-    floors = re.search(r"## Floors(.*?)\n## ", text, re.DOTALL)
-    assert floors is not None
-    assert [name for floor in FLOORS for name in floor if not re.search(rf"`{name}(\.py|/)`", floors.group(1))] == []
+    files = {path.name for path in PACKAGE.glob("*.py")} - {"__init__.py"}
+    rooms = {f"{path.parent.name}/" for path in PACKAGE.glob("*/__init__.py")}
+    assert sorted(name for name in files | rooms if f"`{name}`" not in text) == []
 
 
 def test_core_imports_nothing_heavy():
@@ -148,7 +92,7 @@ def test_readme_pictures_exist():
 
 
 def doctest_modules() -> list[str]:
-    skip = {"_build", "__main__", "value" if False else "_value"}
+    skip = {"_build", "__main__", "_value"}
     return [
         "microgradlike." + p.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
         for p in FILES

@@ -94,7 +94,7 @@ def test_a_folder_is_not_written_over(tmp_path):
 def test_an_array_that_is_none_is_refused_on_loading(kind, items, message):
     pytest.importorskip("numpy", reason="the array is NumPy's")
     with pytest.raises(saving.LoadError, match=message):
-        saving._array({"type": kind, "shape": [1], "items": saving._write(items, "x")}, "model.x")
+        saving._array({"type": kind, "shape": [1], "items": saving.to_json(items, "x")}, "model.x")
 
 
 def test_an_array_of_complex_numbers_is_not_saved():
@@ -129,7 +129,7 @@ def test_without_numpy_data_sets_are_lists(monkeypatch):
     monkeypatch.setitem(sys.modules, "numpy", None)
     X, y = datasets.iris()
     assert type(X) is list and type(y) is list and X[0] == [5.1, 3.5, 1.4, 0.2]
-    content = {"type": "float64", "shape": [2], "items": saving._write([1.0, 2.0], "x")}
+    content = {"type": "float64", "shape": [2], "items": saving.to_json([1.0, 2.0], "x")}
     assert saving._array(content, "x") == [1.0, 2.0]
     with pytest.raises(saving.LoadError, match="needs NumPy"):
         saving._array({**content, "shape": [1, 2]}, "x")

@@ -193,7 +193,7 @@ class Mine(nn.Module):
         (lambda: LogisticRegression(optimizer=optim.Adam), "optimizer of LogisticRegression is of type type"),
         (lambda: nn.MLP(1, [1], lambda z: z), r"settings of it\['activation'\] is of type function"),
         (lambda: Mine(), "it is a Mine, which cannot be built again from data: save its state_dict"),
-        (lambda: optim.SGD([Value(1.0)]), r"a SGD cannot be saved by itself: save its state_dict\(\)"),
+        (lambda: optim.SGD([Value(1.0)]), r"it is of type SGD and cannot be saved: save its state_dict\(\)"),
         (lambda: Value(1.0), "a Value cannot be saved by itself: save its .data"),
         (lambda: {1: 2}, "it has the key 1, which is no text"),
         (lambda: [{"a": (object(),)}], r"it\[0\]\['a'\]\[0\] is of type object"),

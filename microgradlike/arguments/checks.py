@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import numbers
 from collections.abc import Collection
 from typing import Any
+
+from ..messages import near
 
 
 def real(
@@ -50,8 +51,8 @@ def choice(name: str, value: Any, options: Collection[str]) -> str:
     """One of the named options; the error lists the near ones, or all if none is near."""
     if isinstance(value, str) and value in options:
         return value
-    near = difflib.get_close_matches(value, list(options), n=3, cutoff=0.5) if isinstance(value, str) else []
-    hint = f"did you mean {_or(near)}?" if near else f"choose {_or(sorted(options))}"
+    like = near(value, options, cutoff=0.5) if isinstance(value, str) else []
+    hint = f"did you mean {_or(like)}?" if like else f"choose {_or(sorted(options))}"
     error = ValueError if isinstance(value, str) else TypeError
     raise error(f"unknown {name} {value!r}: {hint}")
 

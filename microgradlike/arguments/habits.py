@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from difflib import get_close_matches
 from inspect import signature
 from typing import Any, ClassVar
+
+from ..messages import did_you_mean
 
 
 def no_such_name(module: str, name: str, known: Collection[str], cures: Mapping[str, str]) -> AttributeError:
@@ -20,9 +21,8 @@ def no_such_name(module: str, name: str, known: Collection[str], cures: Mapping[
 def _hint(name: str, known: Collection[str], cures: Mapping[str, str]) -> str:
     if name in cures:
         return f": {cures[name]}"
-    by_lower = {each.lower(): each for each in known}
-    near = [by_lower[each] for each in get_close_matches(name.lower(), list(by_lower), 2)]
-    return f": did you mean {' or '.join(near)}?" if near and not name.startswith("_") else ""
+    hint = "" if name.startswith("_") else did_you_mean(name, known, 2)
+    return hint and f": {hint}"
 
 
 class Familiar:

@@ -10,7 +10,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..graph.engine import Value, number
+from ..floats.reading import number
+from ..graph.engine import Value
 
 Rows = Any  # list[list[float]], or a two-dimensional float64 array
 

@@ -7,7 +7,8 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from ..graph.engine import Value, number
+from ..floats.reading import number
+from ..graph.engine import Value
 
 __all__ = ["HoldsValueError", "Keyword", "Rows", "Signature", "build", "described", "flatten", "plain_rows", "rows_of"]
 

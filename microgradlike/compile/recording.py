@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from typing import Any, NamedTuple
 
-from ..graph.engine import Value, is_observed, recording, recording_again, topological_order, values
+from ..graph.engine import Value, is_observed, topological_order, values
+from ..graph.modes import recording, recording_again
 from ..graph.observed import open_inputs
 from ..graph.places import cell
 from ..graph.program import Program, Trace

@@ -12,8 +12,8 @@ from types import ModuleType
 from typing import Any
 
 from .drawing import Drawing, draw, label
+from .notebook import rich_values
 from .pages.live import Live, live, step_through
-from .pages.notebook import rich_values
 from .pages.playground import Playground, playground
 
 __all__ = ["Drawing", "Live", "Playground", "draw", "label", "live", "playground", "rich_values", "step_through"]

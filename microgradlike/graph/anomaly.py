@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager
 from math import copysign, floor, isfinite
 from typing import Any, NamedTuple
 
-from .engine import Value, inspecting, topological_order
+from .engine import Value, topological_order
+from .modes import inspecting
 from .places import cell
 from .sweep import sent
 

@@ -8,8 +8,9 @@ from functools import partial
 from math import inf
 from typing import Any
 
+from ..floats.reading import number
 from ..ops import PI, TABLE
-from .engine import Value, is_observed, number, values
+from .engine import Value, is_observed, values
 from .observed import decided
 
 _NAMES = {

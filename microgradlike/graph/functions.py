@@ -14,13 +14,16 @@ from typing import Any
 from unicodedata import normalize
 
 from .. import floats
+from ..floats.reading import number
+from ..messages import did_you_mean
 from ..ops import TABLE, Gated, Op
 from ..ops import op as _add_row
-from .engine import Value, elements, number, recorder, values
+from .engine import Value, elements, recorder, values
 from .observed import require
 from .sweep import slopes
 
 _functions: dict[str, Callable[..., Any]] = {}
+taken: set[str] = set()  # names that the package uses for other things
 _WORDS = frozenset(vars(floats))  # what the namespace of floats is made of, which no primitive may replace
 
 
@@ -29,12 +32,8 @@ def function(name: str) -> Callable[..., Any]:
     if name not in _functions:
         row = TABLE.get(name)
         if row is None or not row.public:
-            from difflib import get_close_matches
-
-            near = get_close_matches(name, [r.name for r in TABLE.values() if r.public], 3)
-            raise LookupError(
-                f"no primitive is named {name!r}" + (f"; did you mean {' or '.join(near)}?" if near else "")
-            )
+            hint = did_you_mean(name, [r.name for r in TABLE.values() if r.public])
+            raise LookupError(f"no primitive is named {name!r}" + (hint and f"; {hint}"))
         made = _special_forms.get(name, _plain_form)(row)
         made.__name__ = made.__qualname__ = name
         made.__module__ = "microgradlike"
@@ -133,15 +132,6 @@ def _each_element(row: Op) -> Callable[..., Any]:
     return call
 
 
-def _cross_entropy(row: Op) -> Callable[..., Any]:
-    def call(logits: Any, target: Any) -> Any:
-        from ..losses import cross_entropy
-
-        return cross_entropy(logits, target)
-
-    return call
-
-
 def _take(row: Op) -> Callable[..., Any]:
     record = getattr(values, row.name)
 
@@ -196,7 +186,6 @@ _special_forms: dict[str, Callable[[Op], Callable[..., Any]]] = {
     "dot": _dot,
     "mean_squared_error": _dot,
     "soft_cross_entropy": _dot,
-    "cross_entropy": _cross_entropy,
     "softmax": _each_element,
     "log_softmax": _each_element,
     "take": _take,
@@ -209,12 +198,6 @@ def _forget(name: str) -> None:
     _functions.pop(name, None)
     for namespace in (vars(floats), vars(values)):
         namespace.pop(name, None)
-
-
-def _package_names() -> list[str]:
-    import microgradlike
-
-    return [known for known in microgradlike.__all__ if known not in TABLE]
 
 
 def _checked(f: Callable[..., Any], what: str) -> Callable[..., Any]:
@@ -300,7 +283,7 @@ def primitive(
     if not isinstance(name, str) or not name.isidentifier():
         raise ValueError(f"name must be an identifier, not {name!r}")
     name = normalize("NFKC", name)  # as Python reads it: "ｃｏｓ" is cos
-    if iskeyword(name) or name.startswith("_") or hasattr(Value, name) or name in _package_names():
+    if iskeyword(name) or name.startswith("_") or hasattr(Value, name) or name in taken:
         raise ValueError(f"name {name!r} is taken: it is a word of Python or the package, or starts with _")
     if name in TABLE:
         raise ValueError(f"name {name!r} is taken by a primitive: {TABLE[name].doc}")

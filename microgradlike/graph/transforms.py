@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import wraps
 from typing import Any
 
+from ..floats.reading import number
 from .anomaly import AnomalyError
 from .engine import (
     Value,
@@ -17,11 +18,10 @@ from .engine import (
     cotangents,
     is_observed,
     is_recording,
-    number,
-    recording_again,
     topological_order,
     values,
 )
+from .modes import recording_again
 from .observed import inputs_of, open_inputs, plain
 from .sweep import Step, pull, push, settled
 from .trees import flatten

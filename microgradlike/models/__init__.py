@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..arguments.habits import no_such_name
+from . import files as _files  # noqa: F401  (how models are saved)
 from .base import Model, NotFittedError
 from .linear import LogisticRegression, SoftmaxRegression
 from .mlp import MLPClassifier, MLPRegressor

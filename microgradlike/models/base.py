@@ -25,6 +25,7 @@ from ..datasets import Standardizer, train_test_split
 from ..graph.engine import Value
 from ..nn import Module
 from ..optim.schedules import as_schedule
+from ..saving import save
 from .training import BACKENDS, Plan, outputs, train
 
 Self = TypeVar("Self", bound="Model")
@@ -326,8 +327,6 @@ class Model(Familiar):
 
     def save(self, path: Any) -> None:
         """Writes the model, fitted or not, to a JSON file that `microgradlike.load` reads back, exact to the bit."""
-        from ..saving import save
-
         save(self, path)
 
     # ── for scikit-learn ────────────────────────────────────────────────────────────────────────

@@ -16,7 +16,8 @@ from typing import Any
 
 from ..arguments.rows import as_lists, take
 from ..compile.compiled import find_native
-from ..graph.engine import Value, add_grads, assign, data_of, grads_of, no_grad, set_grads
+from ..graph.engine import Value, add_grads, assign, data_of, grads_of, set_grads
+from ..graph.modes import no_grad
 from ..optim import Optimizer, clip_grad_norm
 from .lbfgs import minimize
 from .progress import Progress

@@ -8,6 +8,7 @@ from inspect import signature
 from typing import Any, ClassVar
 
 from ..arguments.checks import choice, integer, real
+from ..saving import LoadError, expect, from_json, saved_as, to_json
 
 
 class Schedule:
@@ -187,3 +188,17 @@ def as_schedule(name: str, rate: Any) -> Schedule:
     Raises TypeError for anything else, ValueError for a negative or non-finite number.
     """
     return rate if isinstance(rate, Schedule) else Constant(real(name, rate, 0.0))
+
+
+def _from_file(content: Any, place: str) -> Schedule:
+    plain = from_json(content, place)
+    expect(type(plain) is dict, f"{place} describes no schedule")
+    try:
+        schedule = Schedule.from_dict(plain)
+    except (TypeError, ValueError) as error:
+        raise LoadError(f"{place} describes no schedule: {error}") from None
+    expect(to_json(schedule.to_dict(), place) == content, f"{place} is not how a {type(schedule).__name__} is written")
+    return schedule
+
+
+saved_as("schedule", Schedule, lambda schedule, place: to_json(schedule.to_dict(), place), _from_file)

@@ -7,7 +7,8 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ..graph.engine import Value, number, topological_order
+from ..floats.reading import number
+from ..graph.engine import Value, topological_order
 from ..graph.trees import flatten
 from .judges import Recording
 

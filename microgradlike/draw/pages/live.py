@@ -15,13 +15,15 @@ from typing import Any
 
 from ...arguments.checks import real
 from ...files import write_atomically
-from ...graph.engine import GraphError, Value, recording
+from ...graph.engine import GraphError, Value
+from ...graph.modes import recording
 from ...graph.places import cell
 from ..picture.fold import DETAILS, Folding, fold
 from ..picture.graph import Graph
 from ..picture.paint import Painter
 from ..picture.scene import Scene, scene
 from ..picture.text import number, total, visible
+from ..targets import DIRECTIONS, THEMES, known, roots_of, takes_list
 from .names import name_all
 from .steps import Key, Span, Step, hidden, steps, update
 
@@ -176,7 +178,6 @@ def step_through(
 
 def _result(target: Any, inputs: Sequence[Any]) -> tuple[Value, list[Branch]]:
     """The one Value that `target` is or returns, and the comparisons that were made on the way."""
-    from ..drawing import roots_of, takes_list
 
     if callable(target) and not isinstance(target, Value) and len(inputs) == 1 and not takes_list(target, inputs[0]):
         inputs = list(inputs[0])
@@ -230,11 +231,9 @@ class Live:
         max_nodes: int | None = None, inside: bool = False, digits: int = 4, opens: str = "steps", rate: float = 0.1,
         quiz: bool | str = False,
     ) -> None:  # fmt: skip
-        from ..drawing import DIRECTIONS, THEMES, _known
-
-        _known("detail", detail, DETAILS)
-        _known("theme", theme, THEMES)
-        _known("direction", direction, DIRECTIONS)
+        known("detail", detail, DETAILS)
+        known("theme", theme, THEMES)
+        known("direction", direction, DIRECTIONS)
         self.detail, self.title, self.theme, self.direction = detail, title, theme, direction
         self.max_nodes, self.inside, self.digits = max_nodes, inside, digits
         self.opens, self.rate, self.quiz = opens, rate, quiz

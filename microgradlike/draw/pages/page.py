@@ -21,7 +21,6 @@ from ..picture.shapes import Canvas, Mark
 from ..picture.text import visible
 from ..picture.theme import DARK, LIGHT, Theme
 from .numbers import Number, Words
-from .playground import optimisers_source
 from .programs import PictureProgram, branches_source
 from .quiz import questions
 from .steps import Key, Step, key_text, spans
@@ -108,8 +107,11 @@ def _drawn(canvas: Canvas, film: Live) -> str:
     return svg(canvas, LIGHT, roles=True, letters=LETTERS + written).replace('role="img"', 'role="group"', 1)
 
 
-def playground_page(play: Playground) -> str:
-    """The page of `playground`: the plane and the training above, the live picture of one example below."""
+def playground_page(play: Playground, optimisers: str) -> str:
+    """The page of `playground`: the plane and the training above, the live picture of one example below.
+
+    `optimisers` is their source, as the page's script runs it.
+    """
     film = play.live
     [part], [canvas] = film.passes, [painter.canvas() for painter in film.roomy_painters()]
     graph, program = part.graph, PictureProgram(part.graph, part.scene)
@@ -118,7 +120,7 @@ def playground_page(play: Playground) -> str:
     looking = PictureProgram(graph, part.scene).values_source()
     source = "\n".join([
         f"const computes = [{program.source()}];", "const branches = null;", f"const look = {looking};",
-        f"const optimisers = {optimisers_source()};",
+        f"const optimisers = {optimisers};",
     ])  # fmt: skip
     data: dict[str, Any] = {
         "pictures": [_picture(part, program, [])], "passes": [_pass(part)], "digits": film.digits, "opens": "numbers",

@@ -150,7 +150,7 @@ class Playground:
         """One self-contained page."""
         from .page import playground_page
 
-        return playground_page(self)
+        return playground_page(self, optimisers_source())
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the page to a file that ends in .html.

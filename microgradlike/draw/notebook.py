@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...graph.engine import Value
+from ..graph.engine import Value
 
 
 def rich_values(on: bool = True, **options: Any) -> None:
@@ -31,7 +31,7 @@ def rich_values(on: bool = True, **options: Any) -> None:
         return
 
     def picture(v: Value) -> str:
-        from ..drawing import draw
+        from .drawing import draw
 
         return draw(v, **options).to_svg()
 
