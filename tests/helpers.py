@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+import gc
 import os
 import subprocess
 import sys
@@ -104,6 +105,7 @@ def interrupted(call, tries=200):
             return trace
 
         before = sys.gettrace()
+        gc.disable()  # what others do when it collects is not interrupted: nobody would hear of it
         sys.settrace(trace)
         try:
             call()
@@ -111,6 +113,7 @@ def interrupted(call, tries=200):
             return True, count
         finally:
             sys.settrace(before)
+            gc.enable()
         return False, count
 
     _, total = run(-1)
