@@ -110,4 +110,5 @@ else:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_MODULES})
+    rows = (row.name for row in TABLE.values() if row.public)  # those that were added, too
+    return sorted({*__all__, *rows, *_MODULES, "__version__"})

@@ -25,6 +25,10 @@ __all__ = [
 ]  # fmt: skip
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 class Data(tuple):  # type: ignore[type-arg]
     """(X, y) or (X_train, X_test, y_train, y_test), to unpack, with the names of the columns and of the classes.
 

@@ -164,6 +164,10 @@ def mean(losses: Iterable[Any]) -> Any:
     return values.mean(*items)
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 if not TYPE_CHECKING:
     _SQUARED, _LOGISTIC = "it is losses.mean_squared_error", "it is losses.binary_cross_entropy"
     _OF_LOGITS, _CLASSES = "it is losses.binary_cross_entropy_with_logits", "it is losses.cross_entropy, of logits"

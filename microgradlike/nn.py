@@ -384,6 +384,10 @@ class MLP(Module):
         return " → ".join(parts) + ("" if self.layers[0].neurons[0].b is not None else ", no bias")
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 if not TYPE_CHECKING:
     _BY_NAME = "an activation is a name, nn.MLP(2, [16, 1], activation='relu'), or a function, microgradlike.relu(x)"
     _OF_LOSSES = "losses are in microgradlike.losses: mean_squared_error, cross_entropy, ..."

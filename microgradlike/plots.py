@@ -24,6 +24,11 @@ __all__ = [
     "descent_paths", "loss_curves",
 ]  # fmt: skip
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 BLUE, ORANGE, INK, GREY = "#0060a8", "#b84a00", "#1a1d21", "#858f9b"
 # Okabe & Ito's colours, which colour-blind readers can tell apart.
 COLOURS = [BLUE, ORANGE, "#00795a", "#9a7300", "#7b3294", "#56b4e9", "#cc79a7", "#69747f", "#d55e00", "#1a1d21"]

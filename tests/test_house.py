@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -38,6 +39,14 @@ def test_how_it_works_names_every_room():
     files = {path.name for path in PACKAGE.glob("*.py")} - {"__init__.py"}
     rooms = {f"{path.parent.name}/" for path in PACKAGE.glob("*/__init__.py")}
     assert sorted(name for name in files | rooms if f"`{name}`" not in text) == []
+
+
+@pytest.mark.parametrize("name", ["", ".nn", ".losses", ".optim", ".models", ".datasets", ".plots", ".testing"])
+def test_tab_completion_shows_what_is_public(name):
+    module = importlib.import_module(f"microgradlike{name}")
+    public = set(module.__all__) | ({*mg._MODULES, "__version__"} if not name else set())
+    assert set(dir(module)) == public
+    assert [each for each in dir(module) if not hasattr(module, each)] == []
 
 
 def test_core_imports_nothing_heavy():
@@ -103,7 +112,6 @@ def doctest_modules() -> list[str]:
 @pytest.mark.parametrize("name", doctest_modules())
 def test_docstring_examples_run(name, monkeypatch, tmp_path):
     import doctest
-    import importlib
 
     monkeypatch.chdir(tmp_path)
     try:

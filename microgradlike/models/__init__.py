@@ -12,6 +12,11 @@ from .mlp import MLPClassifier, MLPRegressor
 
 __all__ = ["LogisticRegression", "MLPClassifier", "MLPRegressor", "Model", "NotFittedError", "SoftmaxRegression"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:

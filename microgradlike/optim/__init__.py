@@ -733,6 +733,10 @@ def by_name() -> dict[str, Callable[..., Optimizer]]:
     }
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
