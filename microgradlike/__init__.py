@@ -19,6 +19,7 @@ from .graph import attributes as _attributes  # noqa: F401  (what a Value answer
 from .graph.anomaly import AnomalyError, detect_anomaly
 from .graph.engine import GraphError, Value, compiled, topological_order
 from .graph.functions import function as _function
+from .graph.functions import namespaces as _namespaces
 from .graph.functions import primitive
 from .graph.functions import taken as _taken
 from .graph.modes import no_grad
@@ -71,6 +72,7 @@ __all__ = [  # noqa: PLE0604  (grouped by what they are; the rest is the table's
 ]  # fmt: skip
 
 
+_namespaces.append(globals())
 _taken.update({*__all__, *_MODULES} - set(TABLE))
 
 
@@ -97,6 +99,8 @@ def _found(name: str) -> Any:
             found = _function(name)
         except LookupError as error:
             raise AttributeError(f"microgradlike has no {name!r}: {error}") from None
+        if name not in __all__:  # a user's, who may take it out of the table again
+            return found
     globals()[name] = found
     return found
 

@@ -15,17 +15,12 @@ from .arrays import method, ufunc_on_values
 from .engine import Value, connect, contributions
 from .functions import function
 
-_methods: dict[Op, Any] = {}  # the functions that Values have as methods, as far as they were used
-
 
 def attribute(v: Value, name: str) -> Any:
     """What `v.name` is; AttributeError with the cure if it is nothing."""
     row = TABLE.get(name)
     if row is not None and row.public and row.arity is not None:
-        found = _methods.get(row)
-        if found is None:
-            found = _methods[row] = function(name)
-        return partial(found, v)
+        return partial(function(name), v)
     if name == "_prev":  # these three for programs that look inside micrograd's Values, to draw or to teach
         return {x for x in v.args if isinstance(x, Value)}
     if name == "_op":

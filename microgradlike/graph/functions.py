@@ -22,15 +22,16 @@ from .engine import Value, elements, recorder, values
 from .observed import require
 from .sweep import slopes
 
-_functions: dict[str, Callable[..., Any]] = {}
+_functions: dict[Op, Callable[..., Any]] = {}
+namespaces = [vars(floats), vars(values)]  # where functions of rows are kept by name
 taken: set[str] = set()  # names that the package uses for other things
 _WORDS = frozenset(vars(floats))  # what the namespace of floats is made of, which no primitive may replace
 
 
 def function(name: str) -> Callable[..., Any]:
     """The package-level function of a public row; LookupError names the near ones if there is none."""
-    if name not in _functions:
-        row = TABLE.get(name)
+    row = TABLE.get(name)
+    if row not in _functions:
         if row is None or not row.public:
             hint = did_you_mean(name, [r.name for r in TABLE.values() if r.public])
             raise LookupError(f"no primitive is named {name!r}" + (hint and f"; {hint}"))
@@ -38,8 +39,8 @@ def function(name: str) -> Callable[..., Any]:
         made.__name__ = made.__qualname__ = name
         made.__module__ = "microgradlike"
         made.__doc__ = _documentation(row)
-        _functions[name] = made
-    return _functions[name]
+        _functions[row] = made
+    return _functions[row]
 
 
 def _documentation(row: Op) -> str:
@@ -195,8 +196,7 @@ _special_forms: dict[str, Callable[[Op], Callable[..., Any]]] = {
 
 def _forget(name: str) -> None:
     """What is remembered of a primitive of this name, which somebody has taken out of the table."""
-    _functions.pop(name, None)
-    for namespace in (vars(floats), vars(values)):
+    for namespace in namespaces:
         namespace.pop(name, None)
 
 
