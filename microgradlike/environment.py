@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import locale
 import os
 import platform
 import shutil
@@ -31,7 +30,7 @@ def described() -> list[tuple[str, str]]:
         ("built by", platform.python_compiler()),
         ("platform", f"{platform.platform()}, {sysconfig.get_platform()}"),
         ("processors", str(os.cpu_count())),
-        ("text", f"{locale.getpreferredencoding(False)}, files {sys.getfilesystemencoding()}"),
+        ("text", f"console {sys.stdout.encoding}, names of files {sys.getfilesystemencoding()}"),
         ("Graphviz's dot", "found" if shutil.which("dot") else "not found"),
         ("settings", ", ".join(settings) or "none"),
         ("installed", ", ".join(f"{name} {version}" for name, version in versions.items() if version)),
