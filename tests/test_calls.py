@@ -364,6 +364,60 @@ def test_a_plan_is_made_when_it_pays():
     assert chain.tier.name == names[0]
 
 
+def _valley(x, scale=1.0):
+    total = 0.0
+    for a, b in zip(x[:-1], x[1:]):  # noqa: B905, RUF007  (as users write it)
+        total = total + 100.0 * (b - a * a) ** 2 + scale * (1.0 - a) ** 2
+    return total
+
+
+@needs_c
+@pytest.mark.parametrize("kind", [list, tuple, "array"])
+def test_a_derivative_of_many_numbers_takes_a_plan_when_it_pays(kind):
+    np = pytest.importorskip("numpy", reason="plans are of arrays")
+    numbers = np.linspace(-1.2, 1.1, 300)
+    x = numbers if kind == "array" else kind(numbers.tolist())
+    w = Value(1.5)
+    f = mg.value_and_grad(lambda x, y: y * _valley(x, w), argnums=(0, 1))
+    step, exact = mg.compile(f), mg.compile(f, exact=True)
+    tiers = []
+    for _ in range(2_000):
+        value, gradient = step(x, 2.0)
+        tiers.append(step.tier.name)
+        if tiers[-1] == "native":
+            break
+    assert tiers[0] == "interpreter"
+    assert tiers[-1] == "native"
+    assert 1 < len(tiers) < 2_000
+    for y, weight in ((2.0, 1.5), (-0.5, 1.5), (2.0, -0.25)):
+        w.data = weight
+        value, gradient = step(x, y)
+        assert step.tier.name == "native"
+        want, slopes = exact(x, y)
+        assert exact.tier.name == "interpreter"
+        assert value == pytest.approx(want, rel=1e-13)
+        assert type(gradient[0]) is type(slopes[0])
+        assert np.allclose(gradient[0], slopes[0], rtol=1e-13, atol=1e-12)
+        assert gradient[1] == pytest.approx(slopes[1], rel=1e-13)
+    broken = list(numbers)
+    broken[7] = math.inf
+    broken = np.array(broken) if kind == "array" else kind(broken)
+    assert bits(step(broken, 2.0)) == bits(exact(broken, 2.0))  # nan: the interpreter says which
+    assert isinstance(step([*numbers, 1.0] if kind != "array" else np.append(numbers, 1.0), 2.0), tuple)
+
+
+@needs_c
+def test_a_derivative_by_a_wanted_backend():
+    np = pytest.importorskip("numpy", reason="plans are of arrays")
+    x = np.linspace(-1.0, 1.0, 20)
+    native = mg.compile(mg.grad(_valley), backend="native")
+    assert np.allclose(native(x), mg.grad(_valley)(x), rtol=1e-13)
+    assert native.tier == ("native", "backend='native'")
+    jacobian = mg.compile(mg.jacobian(lambda x: [x[0] * x[1], x[1]]), backend="native")
+    assert jacobian([2.0, 3.0]) == [[3.0, 2.0], [0.0, 1.0]]
+    assert jacobian.tier.name == "interpreter"
+
+
 def _chained(x, n):
     for _ in range(n):
         x = x * 0.5 + 0.1

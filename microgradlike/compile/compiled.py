@@ -33,7 +33,7 @@ from .inputs import (
     rows_of,
     stacked,
 )
-from .interpreted import Caller, calls, program, quick, quick_call
+from .interpreted import EAGER, Caller, calls, program, quick, quick_call
 from .python_backend import PythonRunner
 from .recording import BranchError, Recording, RecordingWarning, is_recorded, record, recorded_graph
 from .tiers import Tier, choose
@@ -312,6 +312,7 @@ class Compiled(Caller):
     def _taken(self, answer: Any, call: Any) -> Any:
         if call is not None:
             self._take(call)  # type: ignore[attr-defined]  # the extension's
+            self._tier = call.tier
         return answer
 
     @property
@@ -323,8 +324,9 @@ class Compiled(Caller):
     def tier(self) -> Tier:
         """What ran the last call, and why: "interpreter", "python", "native" or "numpy".
 
-        `step(x)` always runs step by step, with the eager engine's bits. `map`, `value_and_grad` and `backward` do so
-        until a plan of array instructions pays, then run that; `exact=True` keeps them from it.
+        `step(x)` always runs step by step, with the eager engine's bits. `map`, `value_and_grad`, `backward` and
+        compiled `mg.grad(f)` do so until a plan of array instructions pays, then run that; `exact=True` keeps them
+        from it.
 
         Raises:
             RuntimeError: nothing ran yet.
@@ -339,9 +341,7 @@ class Compiled(Caller):
         """
         if self._last is None and self._seen is None:
             raise RuntimeError(f"{self.__name__} is not recorded yet: call it once")
-        if self._tier is None or self.ran_quickly:
-            return Tier(self._small, "one example, with the eager engine's bits")
-        return self._tier
+        return self.tier_of_call or self._tier or EAGER._replace(name=self._small)
 
     def _itself(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """The result as Values, which record what is computed with them."""
@@ -615,10 +615,10 @@ class Compiled(Caller):
         runner = self._runner(tests, self._choose(tests, rows.count) if compares_data else self._small)
         return runner.values(data_of(tests.parameters), _fed(runner, rows))
 
-    def _choose(self, recording: Recording, count: int, gradient: bool = False) -> str:
-        """The backend for this many rows."""
+    def _choose(self, recording: Recording, count: int, gradient: bool = False, before: int = 0) -> str:
+        """The backend for this many rows, before which so many were not counted."""
         wanted: str = self._options["backend"]
-        self.ran_quickly = False
+        self._ran()
         if wanted != "auto":
             self._tier = Tier(wanted, f"backend={wanted!r}")
             return wanted
@@ -626,7 +626,7 @@ class Compiled(Caller):
             self._tier = Tier(self._small, "exact=True")
         else:
             plan = "native" if find_native() else "numpy" if find_numpy() else None
-            self._tier = choose(recording, count, gradient, self._small, plan)
+            self._tier = choose(recording, count, gradient, self._small, plan, before)
         return self._tier.name
 
     def _runner(self, recording: Recording, backend: str) -> Any:
@@ -657,6 +657,9 @@ def make_runner(recording: Recording, backend: str, options: dict[str, Any]) -> 
         return NumpyRunner(trace)
     from .native_backend import NativeRunner
 
+    if backend == "arguments":  # native, by the arguments: they count as parameters
+        trace = trace.extended(trace.outputs, [])
+        trace.inputs = 0
     return NativeRunner(trace, options["threads"])
 
 

@@ -1,4 +1,4 @@
-"""Compiled grad, value_and_grad, jacobian, hessian: the function is recorded, and its derivative is the sweep in C.
+"""Compiled grad, value_and_grad, jacobian, hessian: the function is recorded, and swept in C or by a plan.
 
 What this does not take (has_aux, named arguments, results that are no number) is recorded whole, as any function is.
 """
@@ -12,7 +12,9 @@ from typing import Any
 from ..graph.engine import data_of
 from ..graph.trees import flatten
 from .inputs import build, size
-from .interpreted import calls, quick_call
+from .interpreted import EAGER, calls, quick_call
+from .recording import Recording
+from .tiers import Tier, patience
 
 __all__ = ["Derivative"]
 
@@ -42,9 +44,12 @@ class Derivative:
         if not recording.scalar and self.answer != calls.JACOBIAN:
             return None
         runner = of._runner(recording, "interpreter")
-        results, gradients = runner.jacobian(data_of(recording.parameters), numbers)
+        plan, tier = self._plan(recording, runner)
         several = None if recording.scalar else flatten(build(recording.result, iter([0.0] * recording.results)))[1]
-        call = quick_call(runner, recording, arguments, self.answer, wanted, several, of._away)
+        call = quick_call(runner, recording, arguments, self.answer, wanted, several, of._away, plan, tier)
+        if plan and call and (found := call.attempt(*arguments)) is not None:
+            return found, call
+        results, gradients = runner.jacobian(data_of(recording.parameters), numbers)
         ends = [0, *accumulate(map(size, signature))]
         builds = {n: flatten(arguments[n])[1] for n in ([wanted] if isinstance(wanted, int) else wanted)}
 
@@ -56,6 +61,16 @@ class Derivative:
         if self.answer == calls.BOTH:
             return (results[0], rows[0]), call
         return (rows[0] if several is None else several(rows)), call
+
+    def _plan(self, recording: Recording, runner: Any) -> tuple[Any, Tier]:
+        """(what differentiates by array instructions, how many numbers it answers) or None; and the tier."""
+        if self.answer == calls.JACOBIAN or recording.guards:
+            return None, EAGER
+        before, runner.runs = runner.runs, 0
+        name = self.of._choose(recording, 1, True, before)
+        found = self.of._runner(recording, "arguments").machine("gradient", True) if name == "native" else None
+        runner.limit = patience(recording) if name == "interpreter" else -1
+        return (None, EAGER) if found is None else ((found[0].gradient, found[1]), self.of._tier)
 
     def _wanted(self, count: int) -> Any:
         """argnums counted from the front; None if they are not right, of which the transform itself speaks."""

@@ -16,8 +16,9 @@ from ..graph.engine import compiled as native_engine
 from ..graph.engine import outdated, recorder
 from ..ops import ROWS, TABLE
 from .recording import Recording, is_recorded
+from .tiers import Tier
 
-__all__ = ["Caller", "calls", "program", "quick", "quick_call"]
+__all__ = ["EAGER", "Caller", "calls", "program", "quick", "quick_call"]
 
 calls: Any = None  # the extension, if it was built from this table
 if native_engine:
@@ -35,10 +36,16 @@ if calls is not None:
 _COMPARISONS = [name for name, row in TABLE.items() if row.relation]  # as calls.pyx numbers them
 
 
+EAGER = Tier("interpreter", "one example, with the eager engine's bits")
+
+
 class Caller:
     """Without the extension: every call goes the way that any call can go."""
 
-    ran_quickly = False
+    tier_of_call = None
+
+    def _ran(self) -> None:
+        pass
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         return self._call(*arguments, **named)  # type: ignore[attr-defined]
@@ -83,6 +90,8 @@ def quick_call(
     wanted: Any,
     build: Any,
     away: Any,
+    plan: Any = None,
+    tier: Tier = EAGER,
 ) -> Any:
     """A call bound to what takes such arguments; None if they are of kinds that C code does not read."""
     shapes = [_shape(x) for x in arguments]
@@ -101,6 +110,8 @@ def quick_call(
         wanted,
         build,
         away or (is_recorded if recording.parameters else None),
+        plan,
+        tier,
     )
 
 

@@ -112,6 +112,11 @@ class Recording:
         return self._program
 
     @property
+    def measured(self) -> bool:
+        """Whether the depth is known."""
+        return self._depth >= 0
+
+    @property
     def depth(self) -> int:
         """How many array operations must follow one another."""
         if self._depth < 0:

@@ -293,8 +293,12 @@ class Gradient(Vectors):
                     at = self.emit("dot", b, n * r * k, [Operand(right.buffer, columns), Operand(b, turned)])
                 self._contribute(Operand(left.buffer, ai), np.arange(at, at + n * r * k), b)
         if group.wanted[1]:
-            rows = Operand(left.buffer, np.ascontiguousarray(ai.transpose(0, 2, 1)))
-            at = self.emit("dot", b, n * c * k, [rows, Operand(b, np.ascontiguousarray(gg))])
+            if r == 1 and b == U:
+                wide = Operand(b, np.repeat(gg.reshape(n, c, 1), k, 2).ravel())
+                at = self.emit("multiply", b, n * c * k, [wide, Operand(left.buffer, np.repeat(ai, c, 1).ravel())])
+            else:
+                rows = Operand(left.buffer, np.ascontiguousarray(ai.transpose(0, 2, 1)))
+                at = self.emit("dot", b, n * c * k, [rows, Operand(b, np.ascontiguousarray(gg))])
             self._contribute(Operand(right.buffer, bi), np.arange(at, at + n * c * k), b)
 
     def _back_pairs(self, group: Group, g: Any, masks: Any) -> None:

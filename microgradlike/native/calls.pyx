@@ -7,12 +7,14 @@ Python (its method `_call`) whatever none of them takes. Which recording fits, a
 """
 from cpython.buffer cimport (
     PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_IsContiguous, PyBuffer_Release,
-    PyObject_GetBuffer,
+    PyBuffer_FillInfo, PyObject_GetBuffer,
 )
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.ref cimport Py_INCREF, PyObject
 from libc.string cimport memcpy
+
+from array import array as array_of
 
 cdef extern from "interpreter.h":
     """
@@ -26,6 +28,7 @@ cdef extern from "interpreter.h":
     static Py_ssize_t tuple_size(PyObject *x) { return PyTuple_GET_SIZE(x); }
     static PyObject *list_item(PyObject *x, Py_ssize_t i) { return PyList_GET_ITEM(x, i); }
     static PyObject *tuple_item(PyObject *x, Py_ssize_t i) { return PyTuple_GET_ITEM(x, i); }
+    static PyObject *const *items_of(PyObject *x) { return ((PyTupleObject *)x)->ob_item; }
     static double float_of(PyObject *x) { return PyFloat_AS_DOUBLE(x); }
 
     /* The number of a Value, the first field of a node (value.pxd relies on it, too). */
@@ -56,6 +59,7 @@ cdef extern from "interpreter.h":
     Py_ssize_t tuple_size(PyObject *x)
     PyObject *list_item(PyObject *x, Py_ssize_t i)
     PyObject *tuple_item(PyObject *x, Py_ssize_t i)
+    PyObject *const *items_of(PyObject *x)
     double float_of(PyObject *x)
     double data_of(PyObject *x)
     void make_vectorcall(PyObject *type, Py_ssize_t offset)
@@ -117,6 +121,7 @@ cdef class Interpreter:
     cdef double *x
     cdef double *y
     cdef double *t
+    cdef public Py_ssize_t runs, limit  # gradients of quick calls, and after how many Python is asked (−1: never)
 
     def __cinit__(self, trace, Py_ssize_t results, tests, functions, rules):
         cdef Py_ssize_t i, longest = 0
@@ -129,6 +134,7 @@ cdef class Interpreter:
         self.inputs, self.first, self.steps = trace.inputs, len(trace.leaves), operations.shape[0]
         self.results, self.tests = results, self.test_.shape[0] // 2
         self.slots = self.first + self.steps + constants.shape[0]
+        self.limit = -1
         self.start = &self.start_[0]
         self.op = <int *>room(sizeof(int) * self.steps)
         for i in range(self.steps):
@@ -158,6 +164,11 @@ cdef class Interpreter:
         PyMem_Free(self.x)
         PyMem_Free(self.y)
         PyMem_Free(self.t)
+
+    def __getbuffer__(self, Py_buffer *buffer, int flags):
+        """The numbers of the leaves, as a vector."""
+        PyBuffer_FillInfo(buffer, self, self.x, self.first * sizeof(double), True, flags)
+        buffer.itemsize, buffer.format, buffer.shape = sizeof(double), b"d", &self.first
 
     cdef int forward(self) except -1:
         """Fill the slots of all results, those of the leaves being filled."""
@@ -332,6 +343,9 @@ cdef class Call:
         wanted: the arguments to differentiate by, or None for the first alone (the result is no tuple then).
         build: makes the answer of a list with an entry for each result; None if there is one result, a number.
         observed: tells whether somebody is recording, or what was recorded is no longer so; None if it need not be asked.
+        plan: (f, n) if array instructions differentiate: f(leaves, (), 1, 1, out) fills n numbers, the result and its
+            gradient, and says whether some are nan (then the program is asked); else None.
+        tier: what runs, for `Caller.tier_of_call`.
     """
 
     cdef Interpreter program
@@ -342,11 +356,20 @@ cdef class Call:
     cdef list limits, wanted
     cdef bint single
     cdef int what
-    cdef object build, observed
+    cdef object build, observed, plan
+    cdef readonly object tier
+    cdef const double[::1] out
+    cdef tuple given
 
-    def __cinit__(self, Interpreter program, shapes, list leaves, limits, int what, wanted, build, observed):
+    def __cinit__(
+        self, Interpreter program, shapes, list leaves, limits, int what, wanted, build, observed, plan, tier
+    ):
         cdef Py_ssize_t i, n
-        self.program, self.leaves, self.build, self.observed = program, leaves, build, observed
+        self.program, self.leaves, self.build, self.observed, self.tier = program, leaves, build, observed, tier
+        if plan is not None:
+            self.plan, n = plan
+            self.out = out = array_of("d", bytes(n * sizeof(double)))
+            self.given = (program, (), 1, 1, out)
         self.what, self.single = what, type(wanted) is int
         self.limits, self.wanted = list(limits), [wanted] if self.single else list(wanted)
         self.shapes = list(shapes)
@@ -419,6 +442,13 @@ cdef class Call:
                 for leaf in self.leaves:
                     p.x[i] = data_of(<PyObject *>leaf)
                     i += 1
+            if self.plan is not None:
+                if not self.plan(*self.given):
+                    return self.differentiated(self.out[0], &self.out[1])
+            elif self.what == _GRADIENT or self.what == _BOTH:
+                if p.runs == p.limit:
+                    return MISSED
+                p.runs += 1
             p.forward()
             for i in range(p.tests):
                 if not p.holds(i):
@@ -427,10 +457,14 @@ cdef class Call:
         finally:
             p.busy = False
 
+    def attempt(self, *arguments):
+        """The answer, or None: these arguments are not for this call, or it is at work."""
+        found = self.run(items_of(<PyObject *>arguments), len(arguments))
+        return None if found is MISSED else found
+
     cdef object answer(self):
         cdef Interpreter p = self.program
         cdef Py_ssize_t i
-        cdef double value
         if self.what == _VALUE:
             if self.build is None:
                 return p.x[p.out[0]]
@@ -438,22 +472,28 @@ cdef class Call:
         if self.what == _JACOBIAN:
             found = []
             for i in range(p.results):
-                found.append(self.pulled(p.out[i]))
+                self.pull(p.out[i])
+                found.append(self.gradient(p.y))
             return found[0] if self.build is None else self.build(found)
-        value = p.x[p.out[0]]
-        gradient = self.pulled(p.out[0])
+        self.pull(p.out[0])
+        return self.differentiated(p.x[p.out[0]], p.y)
+
+    cdef int pull(self, int root) except -1:
+        self.program.clear(0, self.program.slots)
+        return self.program.backward(root)
+
+    cdef object differentiated(self, double value, const double *y):
+        gradient = self.gradient(y)
         return (value, gradient) if self.what == _BOTH else gradient
 
-    cdef object pulled(self, int root):
-        """The gradient of a result, in the shapes of the arguments that are wanted."""
-        self.program.clear(0, self.program.slots)
-        self.program.backward(root)
+    cdef object gradient(self, const double *y):
+        """Cotangents of the leaves in the shapes of the arguments that are wanted."""
         if self.single:
-            return self.shaped(self.wanted[0])
-        return tuple([self.shaped(i) for i in self.wanted])
+            return self.shaped(self.wanted[0], y)
+        return tuple([self.shaped(i, y) for i in self.wanted])
 
-    cdef object shaped(self, Py_ssize_t i):
-        cdef double *y = self.program.y + self.size[i]
+    cdef object shaped(self, Py_ssize_t i, const double *y):
+        y += self.size[i]
         cdef Py_ssize_t j, n = self.size[i + 1] - self.size[i]
         cdef Py_buffer buffer
         cdef int kind = self.kind[i]
@@ -510,11 +550,12 @@ cdef class Caller:
 
     cdef vectorcallfunc vectorcall
     cdef tuple calls
-    cdef public bint ran_quickly  # whether the last call did
+    cdef readonly object tier_of_call  # of the last call, if it was a quick one
 
     def __cinit__(self, *_, **__):
         self.vectorcall = <vectorcallfunc><void *>called
         self.calls = ()
+        self.tier_of_call = None
 
     def __call__(self, *arguments, **named):  # of use for its slot only: `quick` puts `called` in its place
         return self._call(*arguments, **named)
@@ -523,9 +564,9 @@ cdef class Caller:
         """Try this call first from now on; the oldest of many is forgotten."""
         self.calls = (call, *self.calls[:7])
 
-    def _forget(self):
-        """No quick calls any more."""
-        self.calls = ()
+    def _ran(self):
+        """Something else than a quick call did."""
+        self.tier_of_call = None
 
 
 cdef PyObject *called(PyObject *me, PyObject *const *args, size_t flags, PyObject *names) except NULL:
@@ -534,10 +575,10 @@ cdef PyObject *called(PyObject *me, PyObject *const *args, size_t flags, PyObjec
         for call in (<Caller>me).calls:
             found = (<Call>call).run(args, n)
             if found is not MISSED:
-                (<Caller>me).ran_quickly = True
+                (<Caller>me).tier_of_call = (<Call>call).tier
                 Py_INCREF(found)
                 return <PyObject *>found
-    (<Caller>me).ran_quickly = False
+    (<Caller>me).tier_of_call = None
     return PyObject_Vectorcall((<object>me)._call, args, n, names)
 
 
