@@ -372,6 +372,7 @@ for _name, _relation, _symbol, _text in (
 ):
     op(_name, None, None, relation=_relation, symbol=_symbol, write="{} " + _symbol + " {}",
        doc=f"1 where x is {_text} y, else 0; not differentiable.")
+COMPARISONS = {row.relation: row for row in TABLE.values() if row.relation}  # by how Python writes them
 for _name, _symbol, _text in (
     ("floor", "⌊x⌋", "largest integer at most x"), ("ceil", "⌈x⌉", "smallest integer at least x"),
     ("round", "≈", "nearest integer, ties to even"), ("trunc", "[x]", "integer part of x"),

@@ -337,7 +337,6 @@ def numbers(row: Op, i: int) -> st.SearchStrategy[float]:
     )
 
 
-PAIRED = {"dot", "mean_squared_error", "soft_cross_entropy", "softmax_minus"}  # two lists of one length
 INDICES = {
     "softmax": 1, "log_softmax": 1, "cross_entropy": 1, "take": 1, "one_minus_softmax": 1, "softmax_minus": 1,
     "softmax_slope": 2,
@@ -354,7 +353,7 @@ def arguments(draw: st.DrawFn, row: Op) -> list[float]:
         wide = st.floats(-800.0, 800.0) if probabilities else numbers(row, 0)
         number = draw(st.sampled_from([st.floats(-3.0, 3.0), st.floats(-40.0, 40.0), wide]))
         x = [draw(number) for _ in range(n)]
-        if name in PAIRED:
+        if TABLE[name].lists == 2:
             x += [draw(st.floats(0.0, 1.0) if probabilities else number) for _ in range(n)]
         return [float(draw(st.integers(0, n - 1))) for _ in range(INDICES.get(name, 0))] + x
     x = [draw(numbers(row, i)) for i in range(row.arity)]

@@ -50,7 +50,6 @@ INDICES = {
     "softmax_slope": 2,
     **dict.fromkeys(["softmax", "log_softmax", "cross_entropy", "take", "one_minus_softmax", "softmax_minus"], 1),
 }
-PAIRED = ("dot", "mean_squared_error", "soft_cross_entropy", "softmax_minus")  # two lists of one length
 
 
 @st.composite
@@ -60,7 +59,7 @@ def operands(draw, row: Op, *numbers):
         return [draw(numbers[min(i, len(numbers) - 1)]) for i in range(row.arity)]
     n = draw(st.integers(1, 4))
     indices = [float(draw(st.integers(0, n - 1))) for _ in range(INDICES.get(row.name, 0))]
-    return indices + [draw(numbers[-1]) for _ in range(2 * n if row.name in PAIRED else n)]
+    return indices + [draw(numbers[-1]) for _ in range(max(row.lists, 1) * n)]
 
 
 anything = st.one_of(st.floats(), st.sampled_from([*SPECIAL, *(-x for x in SPECIAL)]), st.floats(-800.0, 800.0))

@@ -14,7 +14,7 @@ from typing import Any
 from .. import floats
 from ..graph.engine import compiled as native_engine
 from ..graph.engine import outdated, recorder
-from ..ops import ROWS, TABLE
+from ..ops import COMPARISONS, ROWS
 from .recording import Recording, is_recorded
 from .tiers import Tier
 
@@ -33,7 +33,7 @@ if calls is not None:
     calls.use_indices([(number, each.count(False) + 16 * each.count(True)) for number, each in lists.items()])
 
 
-_COMPARISONS = [name for name, row in TABLE.items() if row.relation]  # as calls.pyx numbers them
+_COMPARISONS = [row.name for row in COMPARISONS.values()]  # as calls.pyx numbers them
 
 
 EAGER = Tier("interpreter", "one example, with the eager engine's bits")

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..floats.arrays import ARRAYS
 from ..floats.careful import two_sum
-from ..ops import TABLE
+from ..ops import COMPARISONS, TABLE
 from .lowering import LEAST, TINY
 
 __all__ = ["ELEMENTWISE", "NATIVE"]
@@ -127,7 +127,7 @@ def _remainder(out: Any, x: Any, y: Any) -> None:
     np.copyto(out, np.nan, where=~np.isfinite(x) & np.ones(out.shape, bool))
 
 
-_COMPARISONS = ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal")
+_COMPARISONS = [row.name for row in COMPARISONS.values()]  # as NumPy names them, too
 
 ELEMENTWISE: dict[str, Function] = {
     **{name: _ufunc(getattr(np, name)) for name in (

@@ -17,15 +17,13 @@ from ..graph.modes import recording, recording_again
 from ..graph.observed import open_inputs
 from ..graph.places import cell
 from ..graph.program import Program, Trace
+from ..ops import COMPARISONS
 from .inputs import Keyword, Signature, build, described, flatten
 from .loops import depth
 from .watch import names_of
 
 __all__ = ["BranchError", "Recording", "RecordingWarning", "record", "recorded_graph", "uncollected"]
 
-_RELATIONS = {
-    "<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal", "==": "equal", "!=": "not_equal",
-}  # fmt: skip
 _one_at_a_time = threading.RLock()
 
 
@@ -424,9 +422,9 @@ class _Run:
         sides: list[Any] = []
         guards: list[tuple[str, bool]] = []
         for left, relation, right, outcome in observer.tests.values():
-            asked.append(getattr(values, _RELATIONS[relation])(left, right))
+            asked.append(getattr(values, COMPARISONS[relation].name)(left, right))
             sides += left, right
-            guards.append((_RELATIONS[relation], outcome))
+            guards.append((COMPARISONS[relation].name, outcome))
         checks: dict[Any, Check] = {}
         for wrong, error, xs in observer.checks:
             places: list[Any] = []

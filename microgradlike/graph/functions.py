@@ -35,7 +35,7 @@ def function(name: str) -> Callable[..., Any]:
         if row is None or not row.public:
             hint = did_you_mean(name, [r.name for r in TABLE.values() if r.public])
             raise LookupError(f"no primitive is named {name!r}" + (hint and f"; {hint}"))
-        made = _special_forms.get(name, _plain_form)(row)
+        made = _special_forms.get(name, _pairs if row.lists == 2 else _plain_form)(row)
         made.__name__ = made.__qualname__ = name
         made.__module__ = "microgradlike"
         made.__doc__ = _documentation(row)
@@ -111,7 +111,7 @@ def _one_sequence_only(row: Op) -> TypeError:
     return TypeError(f"{row.name}() takes one sequence: write {row.name}([x, y, ...])")
 
 
-def _dot(row: Op) -> Callable[..., Any]:
+def _pairs(row: Op) -> Callable[..., Any]:
     record = getattr(values, row.name)
 
     def dot(xs: Any, ys: Any) -> Any:
@@ -184,9 +184,6 @@ def _gelu(row: Op) -> Callable[..., Any]:
 
 
 _special_forms: dict[str, Callable[[Op], Callable[..., Any]]] = {
-    "dot": _dot,
-    "mean_squared_error": _dot,
-    "soft_cross_entropy": _dot,
     "softmax": _each_element,
     "log_softmax": _each_element,
     "take": _take,

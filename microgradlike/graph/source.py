@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from ..ops import TABLE
+from ..ops import COMPARISONS, TABLE
 
 __all__ = ["RELATIONS", "Source", "Text", "bare"]
 
 OPERATORS = {"add": "+", "subtract": "-", "multiply": "*"}
-RELATIONS = {name: row.relation for name, row in TABLE.items() if row.relation}
+RELATIONS = {row.name: sign for sign, row in COMPARISONS.items()}
 
 
 class Text(str):

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..ops import TABLE, Op
+from ..ops import COMPARISONS, TABLE, Op
 from .c_text import BOTH, RARE, careful_functions
 from .rows import Rows
 
-RELATIONS = {"less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=", "equal": "==", "not_equal": "!="}
 MORE = {
-    **{f"where_{name}": (4, f"x0 {sign} x1 ? x2 : x3") for name, sign in RELATIONS.items()},
+    **{f"where_{row.name}": (4, f"x0 {sign} x1 ? x2 : x3") for sign, row in COMPARISONS.items()},
     "weight": (2, "mb_weight_of(x0, x1)"),
 }
 HEAD = (

@@ -178,6 +178,8 @@ def written(name: str, operands: list[str]) -> str:
         return f"-{operands[0]}" if operands[0].isidentifier() else f"-({operands[0]})"
     if name == "pow":
         return f"{operands[0]} ** {operands[1]}" if operands[0].isidentifier() else f"mg.pow({', '.join(operands)})"
+    if TABLE[name].lists == 2:
+        return _two_sequences(name, operands)
     if name in _FORMS:
         return _FORMS[name](name, operands)
     return (
@@ -199,7 +201,6 @@ def _selected(name: str, xs: list[str]) -> str:
 
 
 _FORMS = {
-    **dict.fromkeys(("dot", "mean_squared_error", "soft_cross_entropy"), _two_sequences),
     **dict.fromkeys(("softmax", "log_softmax"), _element),
     **dict.fromkeys(("take", "cross_entropy"), _selected),
 }

@@ -23,7 +23,6 @@ from ..ops import TABLE, Op
 from .programs import Program, name_of, written
 
 _LARGEST = 1e6  # larger results are not computed with any further
-_PAIRED = {"dot", "mean_squared_error", "soft_cross_entropy"}
 _GRAPH_OPS = (
     "add",
     "subtract",
@@ -229,7 +228,7 @@ class _Draft:
         if row.arity is not None:
             count = row.arity
         else:
-            count = self.draw(st.integers(1, 3)) * (2 if row.name in _PAIRED else 1)
+            count = self.draw(st.integers(1, 3)) * max(row.lists, 1)
             if row.parameters[0] in ("index", "class"):
                 k = self.draw(st.integers(0, count - 1))
                 index = [(repr(k), float(k))]

@@ -18,6 +18,7 @@ from ...files import write_atomically
 from ...graph.engine import GraphError, Value
 from ...graph.modes import recording
 from ...graph.places import cell
+from ...ops import COMPARISONS
 from ..picture.fold import DETAILS, Folding, fold
 from ..picture.graph import Graph
 from ..picture.paint import Painter
@@ -198,14 +199,11 @@ class _Listener:
         self.branches: list[Branch] = []
 
     def branched(self, left: Any, relation: str, right: Any, outcome: bool) -> None:
-        names = {
-            "<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal", "==": "equal", "!=": "not_equal",
-        }  # fmt: skip
         left_text, right_text = (
             visible(x.label or "the value") if isinstance(x, Value) else number(float(x)) for x in (left, right)
         )
         test = f"{left_text} {relation} {right_text}"
-        self.branches.append(Branch(test, _line(), bool(outcome), names[relation], (left, right)))
+        self.branches.append(Branch(test, _line(), bool(outcome), COMPARISONS[relation].name, (left, right)))
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         if name.startswith("__"):
