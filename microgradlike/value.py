@@ -1066,7 +1066,7 @@ def traced(roots: Iterable[Any], inputs: Iterable[Value], fixed: Iterable[Value]
         for node in order:
             if node._a is not None:
                 count += 1
-                places += len(node.args)
+                places += len(node.args) if type(node._a) is tuple else 2  # room enough
             elif node._cot == 0.5:
                 node._cot = len(leaves)
                 leaves.append(node)
@@ -1097,7 +1097,7 @@ def traced(roots: Iterable[Any], inputs: Iterable[Value], fixed: Iterable[Value]
                     at += 1
         begin[i] = at
         outputs = [_place(root if isinstance(root, Value) else float(root), numbers) for root in roots]
-    return operations, start, operands, array("d", numbers), leaves, array("i", outputs)
+    return operations, start, operands[:at], array("d", numbers), leaves, array("i", outputs)
 
 
 @cython.cfunc

@@ -377,22 +377,34 @@ class Compiled(Caller):
         """(mean of the result over the rows, its gradient with respect to `parameters`), by one compiled sweep."""
         value, gradient = self.gradient(None, *arguments, **named)
         gradient = gradient if isinstance(gradient, list) else gradient.tolist()
-        if self._options["has_aux"]:
-            found = self.map(*arguments, **named)
-            return (value, found[1] if isinstance(found, tuple) else [aux for _, aux in found]), gradient
-        return value, gradient
+        return self._with_aux(value, arguments, named), gradient
+
+    def _with_aux(self, value: float, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        if not self._options["has_aux"]:
+            return value
+        found = self.map(*arguments, **named)
+        return value, found[1] if isinstance(found, tuple) else [aux for _, aux in found]
 
     def gradient(self, theta: Any, *arguments: Any, **named: Any) -> tuple[float, Any]:
         """Like `value_and_grad`, with the parameters' numbers given as a vector (None: read from the parameters).
 
         The gradient comes as a vector, too: an array, where NumPy is installed.
         """
+        value, recording, gradient = self._swept(theta, arguments, named)
+        if recording is None or (where := self._where(recording)) is None:
+            return value, gradient
+        total = [0.0] * len(self._index)
+        for i, g in zip(where, gradient, strict=True):
+            total[i] = g
+        return value, total
+
+    def _swept(self, theta: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[float, Any, Any]:
+        """(the mean, its gradient by the parameters of one recording, or of all if that is None)."""
         rows = self._rows(arguments, named)
         parts = self._split(rows)
         if theta is not None and len(theta) < len(self._index):  # these rows were recorded anew, with more parameters
             theta = [*theta, *data_of(self.parameters[len(theta) :])]
-        single = len(parts) == 1
-        value, total = 0.0, None
+        value, total = 0.0, [0.0] * len(self._index)
         for recording, _, chosen in parts:
             of = recording.first if self._options["has_aux"] else recording
             if not of.scalar:
@@ -401,29 +413,26 @@ class Compiled(Caller):
                     "it returns comes along with compile(..., has_aux=True) and a pair (result, anything else)"
                 )
             runner = self._runner(of, self._choose(of, chosen.count, gradient=True))
-            where = self._where(recording)
             if theta is None:
                 data = data_of(recording.parameters)
-            elif where is None:
+            elif (where := self._where(recording)) is None:
                 data = theta
             else:
                 data = [theta[i] for i in where] if isinstance(theta, list) else theta[where]
             part, gradient = runner.gradient(data, _fed(runner, chosen))
-            if single and where is None:
-                return part, gradient
+            if len(parts) == 1:
+                return part, recording, gradient
             share = chosen.count / rows.count
             value += share * part
-            if total is None:
-                total = [0.0] * len(self._index)
-            for i, g in zip(range(len(gradient)) if where is None else where, gradient, strict=True):
+            for i, g in zip(self._where(recording) or range(len(gradient)), gradient, strict=True):
                 total[i] += share * float(g)
-        assert total is not None
-        return value, total
+        return value, None, total
 
     def backward(self, *arguments: Any, **named: Any) -> Any:
         """The mean of the result over the rows; adds its gradient to the grad of every parameter, all or nothing."""
-        value, gradient = self.value_and_grad(*arguments, **named)
-        add_grads(self.parameters, gradient)
+        value, recording, gradient = self._swept(None, arguments, named)
+        value = self._with_aux(value, arguments, named)
+        add_grads(self._index if recording is None else recording.parameters, gradient)
         return value
 
     def to(self, library: Any) -> Any:

@@ -33,15 +33,18 @@ def repeated(operations: Any, start: Any, operands: Any, first: cython.int) -> A
     size: cython.longlong = 16
     while size < 2 * n:
         size *= 2
-    found = array("i", range(first + n))
+    found = array("i", bytes(4 * (first + n)))
     same: cython.int[::1] = found  # type: ignore[misc]
+    for i in range(first + n):
+        same[i] = i
+    most: cython.longlong = 0x3FFFFFFFFFFFFFF  # a literal so large would be Python's in every step
     table = array("i", bytes(4 * size))  # a hash table with open addresses: 0 is free, k + 1 is node k
     place: cython.int[::1] = table  # type: ignore[misc]
     for i in range(n):
         h = op[i] + 1
         for j in range(begin[i], begin[i + 1]):
             a = used[j]
-            h = ((h ^ (same[a] if a >= 0 else a & 0x7FFFFFFF)) * 0x5BD1E995) & 0x3FFFFFFFFFFFFFF
+            h = ((h ^ (same[a] if a >= 0 else a & 0x7FFFFFFF)) * 0x5BD1E995) & most
             h = (h ^ (h >> 29)) & 0x7FFFFFFF
         h &= size - 1
         length = begin[i + 1] - begin[i]

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import ContextDecorator, contextmanager
+from contextlib import ContextDecorator, contextmanager, nullcontext
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any
 
-from .engine import observe, open_modes, opened
+from .engine import is_recording, observe, open_modes, opened
 
 
 class _Mode(ContextDecorator):
@@ -69,7 +69,7 @@ def no_grad(function: Any = None) -> Any:
 
 def recording_again() -> Any:
     """Within it this thread records, also within no_grad(): what a transform does for its own function."""
-    return _Mode("recording", True)
+    return nullcontext() if is_recording() else _Mode("recording", True)  # what is open slows every operation down
 
 
 def inspecting(inspector: Any) -> Any:
