@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # for type checkers only: what __getattr__ brings later (draw
     from .draw import Drawing as Drawing
     from .draw import draw, label, live, playground, rich_values, step_through
     from .graph.explain import explain
+    from .graph.groups import group
     from .saving import load
 
     class _Operation(Protocol):
@@ -58,7 +59,7 @@ _LATER = {
     "draw": "draw", "label": "draw", "live": "draw", "playground": "draw",
     "step_through": "draw", "rich_values": "draw", "Drawing": "draw",
     "compile": "compile",
-    "explain": "graph.explain",
+    "explain": "graph.explain", "group": "graph.groups",
     "load": "saving",
     "cross_entropy": "losses",
 }  # fmt: skip
@@ -68,7 +69,7 @@ __all__ = [  # noqa: PLE0604  (grouped by what they are; the rest is the table's
     "Value", "compiled", "topological_order", "no_grad", "detect_anomaly", "AnomalyError", "GraphError",
     "grad", "value_and_grad", "gradients", "jacobian", "hessian", "jvp", "vjp", "hvp",
     "primitive", *(row.name for row in TABLE.values() if row.public),
-    "compile", "draw", "explain", "label", "live", "load", "playground", "rich_values", "step_through",
+    "compile", "draw", "explain", "group", "label", "live", "load", "playground", "rich_values", "step_through",
 ]  # fmt: skip
 
 

@@ -365,7 +365,7 @@ def test_text_of_a_deep_graph_stays_narrow():
     v = Value(1, label="x")
     for _ in range(150):
         v = mg.tanh(v)
-    text = str(draw(v))
+    text = str(draw(v, detail="cards"))
     assert max(map(len, text.splitlines())) < 120
     assert text.count("(continued below)") == 12
     assert text.count("tanh") >= 150
@@ -419,7 +419,7 @@ KEPT = {
     "product": lambda: draw(product(), title="J = 3(a + b·c)", legend=True),
     "branching": lambda: draw(branching(), title="y = 2x, z = x, J = 3yz", theme="dark"),
     "branching-down": lambda: draw(branching(), direction="TB"),
-    "network": lambda: draw(swept(network()[1]), title="The 2-2-2 network", legend=True),
+    "network": lambda: draw(swept(network()[1]), detail="full", title="The 2-2-2 network", legend=True),
     "network-neurons": lambda: draw(swept(network()[1]), detail="neurons", legend=True),
 }
 

@@ -93,8 +93,16 @@ class GPT:
 
     def __call__(self, token, position, keys, values):
         """The probability of each next token. `keys` and `values` remember the tokens before, and grow by one."""
-        x = normalise(add(self.take(self.tokens, token), self.positions[position]))
+        x = self.embedding(token, position)
+        x = self.attention(x, keys, values)
+        return self.logits(self.mlp(x))
 
+    def embedding(self, token, position):
+        """What the token means, and where it stands."""
+        return normalise(add(self.take(self.tokens, token), self.positions[position]))
+
+    def attention(self, x, keys, values):
+        """x, and what it finds in the tokens before: four heads, each with a quarter of the width."""
         h = normalise(x)
         query = linear(h, self.query)
         keys.append(linear(h, self.key))
@@ -102,12 +110,21 @@ class GPT:
         attended = []
         for start in range(0, WIDTH, HEAD):
             part = slice(start, start + HEAD)
-            weights = softmax([dot(query[part], key[part]) / HEAD**0.5 for key in keys])
-            attended += linear(weights, list(zip(*[value[part] for value in values], strict=True)))
-        x = add(x, linear(attended, self.mix))
+            attended += self.head(query[part], [key[part] for key in keys], [value[part] for value in values])
+        return add(x, linear(attended, self.mix))
 
+    def head(self, query, keys, values):
+        """The values, weighted by how well their keys answer the query."""
+        weights = softmax([dot(query, key) / HEAD**0.5 for key in keys])
+        return linear(weights, list(zip(*values, strict=True)))
+
+    def mlp(self, x):
+        """x, and what a hidden layer of four times the width makes of it."""
         h = linear(normalise(x), self.up)
-        x = add(x, linear([hi.relu() for hi in h], self.down))
+        return add(x, linear([hi.relu() for hi in h], self.down))
+
+    def logits(self, x):
+        """The probability of each next token."""
         return softmax(linear(x, self.scores))
 
     def loss(self, document):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
@@ -12,11 +13,12 @@ from ..files import write_atomically
 from ..graph.engine import Value
 from .formats.tree import tree
 from .picture import theme as themes
-from .picture.fold import DETAILS, fold
+from .picture.fold import DETAILS, MOST_CARDS, Folding, fold, foldings
 from .picture.graph import Graph
 from .picture.paint import paint
 from .picture.scene import Scene, scene
 from .picture.shapes import Canvas
+from .picture.text import visible
 from .targets import DIRECTIONS, THEMES, known, roots_of
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ def draw(
     legend: bool = False,
     inside: bool = False,
     digits: int = 4,
+    backward: bool = False,
 ) -> Drawing:
     """Draw a computation graph.
 
@@ -49,12 +52,13 @@ def draw(
     Names are the labels of the Values; see `label`.
 
     Args:
-        target: a Value, a sequence of Values, or a function or module to call with `inputs`.
+        target: a Value, a sequence of Values, or a function or module to call with `inputs` (a function may take
+            none).
         inputs: example inputs; numbers (and lists of them) become Values named after the arguments.
         theme: "light", "dark", or "auto" for an SVG that follows the reader's settings.
-        detail: "full" (cards and derivatives), "cards", "neurons" (what serves one result alone is one card),
-            "layers" (cards of the same depth and kind are one); "auto" is full up to 60 values, cards up to
-            200, and then as fine as 200 cards allow. What was folded is said in the caption.
+        detail: "full" (cards and derivatives), "cards", "neurons" (what serves one result alone is one card), "parts"
+            (the functions that a target calls, and `group`s), "layers" (cards of the same depth and kind are one);
+            "auto" takes the first of these that fits a screen. What was folded is said in the caption.
         local_derivatives: whether edges carry derivatives; None leaves that to `detail`.
         highlight: a Value, or several; everything that lies on no path from it to the result steps back.
         direction: "LR", left to right, or "TB", top to bottom.
@@ -64,6 +68,7 @@ def draw(
         legend: whether to explain the colours.
         inside: draw the steps of losses instead of one card for each.
         digits: how many significant digits numbers have; tooltips have all.
+        backward: show the gradients that a fresh `backward()` would give; no Value is touched.
 
     Raises:
         TypeError: target is no Value and cannot be called to get one.
@@ -93,6 +98,10 @@ def draw(
         raise TypeError(f"title must be text, not {type(title).__name__}")
     roots = roots_of(target, inputs)
     graph = Graph(roots, inside=inside)
+    if backward:
+        if len(roots) > 1:
+            raise ValueError(f"backward=True takes one result, and this has {len(roots)}: draw one of them, or a loss")
+        graph.sweep()
     chosen: list[int] = []
     if highlight is not None:
         for value in [highlight] if isinstance(highlight, Value) else list(highlight):
@@ -101,11 +110,53 @@ def draw(
             if id(value) not in graph.index_of:
                 raise ValueError(f"highlight: {value.label or value!r} is not in the graph that is drawn")
             chosen.append(graph.index_of[id(value)])
-    folding = fold(graph, detail, max_nodes)
-    picture = scene(
-        graph, folding, title=title, legend=legend, local_derivatives=local_derivatives, highlight=chosen, digits=digits
-    )  # fmt: skip
-    return Drawing(picture, theme, direction, engine, digits)
+    looks: dict[str, Any] = {"title": title, "legend": legend, "local_derivatives": local_derivatives, "digits": digits}
+
+    def drawn(folding: Folding) -> Drawing:
+        found = Drawing(scene(graph, folding, highlight=chosen, **looks), theme, direction, engine, digits)
+        found.widest = SCREEN[0] if detail == "auto" else math.inf
+        found.graph, found.folding = graph, folding
+        return found
+
+    if detail == "auto":
+        return _first_that_fits(graph, drawn, max_nodes)
+    return drawn(fold(graph, detail, max_nodes))
+
+
+CARD, PILL = 10_000.0, 3_000.0  # pixels that they take at least, with what lies between them
+SCREEN = (1600.0, 1000.0)  # the largest default picture: 16:10, and the smallest text is 9 px on a page of 1,440
+
+
+def _excess(drawing: Drawing) -> float:
+    """How many times a picture is larger than a screen; more than 1 if it does not fit."""
+    return max(drawing.canvas.width / SCREEN[0], drawing.canvas.height / SCREEN[1])
+
+
+def _fits(drawing: Drawing, tall: float = 1.0) -> bool:
+    most = max(drawing.canvas.width / SCREEN[0], drawing.canvas.height / SCREEN[1] / tall)
+    return len(drawing.scene.cards) <= MOST_CARDS and most <= 1.0
+
+
+def _first_that_fits(
+    graph: Graph, drawn: Callable[[Folding], Drawing], max_nodes: int | None = None, tall: float = 1.0
+) -> Drawing:
+    """The finest picture that fits a screen, or several one below the other, or else the one that comes closest."""
+    best: Drawing | None = None
+    for folding in foldings(graph, max_nodes, lambda folding: _fits(drawn(folding), tall)):
+        edges = graph.edges if folding.pills and folding.detail == "full" else 0
+        if CARD * len(folding.groups) + PILL * edges > SCREEN[0] * SCREEN[1] and folding.detail in (
+            "full",
+            "cards",
+            "neurons",
+        ):
+            continue  # it cannot
+        found = drawn(folding)
+        if best is None or _excess(found) < _excess(best):
+            best = found
+        if _fits(found, tall):
+            return found
+    assert best is not None
+    return best
 
 
 class Drawing:
@@ -122,6 +173,9 @@ class Drawing:
         self.direction = direction
         self.engine = engine
         self.digits = digits
+        self.widest = math.inf
+        self.graph: Graph | None = None
+        self.folding: Folding | None = None
 
     def __str__(self) -> str:
         return tree(self.scene, self.digits)
@@ -136,7 +190,7 @@ class Drawing:
     @cached_property
     def canvas(self) -> Canvas:
         """The picture as shapes with their places."""
-        return paint(self.scene, self.direction)
+        return paint(self.scene, self.direction, self.widest)
 
     def to_svg(self) -> str:
         """The picture as SVG: self-contained, with the letters it uses."""
@@ -146,15 +200,17 @@ class Drawing:
 
         return svg(self.canvas, self._colours, dark=themes.DARK if self.theme == "auto" else None)
 
-    def to_png(self, scale: float = 2.0) -> bytes:
-        """The picture as PNG, `scale` pixels for one unit of the SVG.
+    def to_png(self, scale: float | None = None) -> bytes:
+        """The picture as PNG, `scale` pixels for one unit of the SVG: 2, or as many as a PNG can hold.
 
         Raises:
             ValueError: scale is no positive number, or the picture would have more than 60 million pixels.
             ImportError: resvg-py is not installed.
         """
-        from .formats.png import check_scale, png
+        from .formats.png import check_scale, most_scale, png
 
+        if scale is None:
+            scale = 2.0 if self.engine == "dot" else min(2.0, most_scale(self.canvas))
         check_scale(scale)
         if self.engine == "dot":
             return self._dot("png", f"-Gdpi={max(round(72 * scale), 1)}")
@@ -204,22 +260,42 @@ class Drawing:
         return digraph(self.scene)
 
     def to_html(self) -> str:
-        """One self-contained page with the picture, to pan and zoom."""
+        """One self-contained page with the picture, to pan and zoom; a click on what is folded opens it."""
         from .pages.page import still
 
         return still(self)
+
+    def opened(self, i: int) -> Drawing | None:
+        """What is in card i, as a picture of its own; None where the card shows everything."""
+        if self.graph is None or self.folding is None:
+            return None
+        group = self.folding.groups[i]
+        nodes = [v for v in group.run or group.nodes if self.graph.rows[v] is not None]
+        if group.whole or group.kind not in ("neuron", "layer") or len(nodes) < 2 or len(nodes) == len(self.graph):
+            return None
+        part = self.graph.part(nodes)
+        title = visible(group.title) + (" (one of them)" if group.run else "") if group.title else None
+
+        def drawn(folding: Folding) -> Drawing:
+            found = Drawing(
+                scene(part, folding, title=title, digits=self.digits), self.theme, self.direction, digits=self.digits
+            )
+            found.widest, found.graph, found.folding = SCREEN[0], part, folding
+            return found
+
+        return _first_that_fits(part, drawn, tall=1.6)  # a page scrolls
 
     def _dot(self, format: str, *options: str) -> bytes:
         from .formats.dot import run_dot
 
         return run_dot(self.to_dot(), format, options)
 
-    def save(self, path: str | os.PathLike[str], scale: float = 2.0) -> Path:
+    def save(self, path: str | os.PathLike[str], scale: float | None = None) -> Path:
         """Write the picture to a file; the suffix says how: .svg .png .pdf .dot .mmd .html .txt
 
         Args:
             path: where to. A file that is there is replaced in one step, or left whole if something fails.
-            scale: of a PNG, pixels for one unit.
+            scale: of a PNG, pixels for one unit: 2, or as many as it can hold.
 
         Raises:
             ValueError: an unknown suffix.

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..graph.engine import Value
+from ..graph.groups import call_in_places
 
 THEMES = ("light", "dark", "auto")
 DIRECTIONS = ("LR", "TB")
@@ -22,10 +23,10 @@ def roots_of(target: Any, inputs: Sequence[Any] = ()) -> list[Value]:
     """The Values to draw; see `draw` for what target may be."""
     takes = "a Value, a list of Values, or a function or module and example inputs: draw(model, [1.0, 2.0])"
     if callable(target) and not isinstance(target, Value):
-        if not inputs:
+        if not inputs and not takes_nothing(target):
             raise TypeError(f"draw takes {takes}; {type(target).__name__} came without inputs")
         named = getattr(target, "graph", None)  # a module of nn.py names what it records
-        target = named(*inputs) if callable(named) else target(*_as_values(target, inputs))
+        target = named(*inputs) if callable(named) else call_in_places(target, *_as_values(target, inputs))
     elif inputs:
         raise TypeError(f"draw takes {takes}; {len(inputs)} inputs were given with a {type(target).__name__}")
     roots: list[Value] = []
@@ -43,6 +44,15 @@ def roots_of(target: Any, inputs: Sequence[Any] = ()) -> list[Value]:
     if not roots:
         raise TypeError(f"draw takes {takes}; the {type(target).__name__} is empty")
     return roots
+
+
+def takes_nothing(function: Any) -> bool:
+    """Whether `function` can be called without arguments."""
+    try:
+        inspect.signature(function).bind()
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def takes_list(function: Any, inputs: Any) -> bool:

@@ -126,8 +126,8 @@ def _lines(what: str, where: str, trap: str) -> str:
 
 
 def _made_at(v: Value) -> str:
-    origin = v.origin if v.origin is not None else "outside detect_anomaly(): build the graph within it to see the line"
-    return f"  made at: {origin}"
+    outside = "outside detect_anomaly(): build the graph within it to see the line"
+    return f"  made at: {v.origin if isinstance(v.origin, Origin) else outside}"
 
 
 def _data(v: Any) -> float:

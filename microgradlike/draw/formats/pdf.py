@@ -73,7 +73,7 @@ def _write(page: Any, shapes: Sequence[Shape], theme: Theme) -> None:
 
 def _outline(page: Any, shape: Path | Rect, theme: Theme) -> None:
     if shape.fill:
-        page.setFillColor(getattr(theme, shape.fill))
+        page.setFillColor(getattr(theme, shape.fill), alpha=shape.opacity if isinstance(shape, Path) else None)
     if shape.stroke:
         page.setStrokeColor(getattr(theme, shape.stroke))
         page.setLineWidth(shape.line if isinstance(shape, Rect) else shape.width)

@@ -19,6 +19,12 @@ def check_scale(scale: object) -> None:
         raise ValueError(f"scale must be a positive number, not {scale!r}")
 
 
+def most_scale(canvas: Canvas) -> float:
+    """The largest scale at which a PNG has no more pixels than it may have."""
+    w, h = canvas.width, canvas.height
+    return 0.999999 * min(math.sqrt(MOST_PIXELS / (w * h)), MOST_ACROSS / max(w, h))
+
+
 def png(canvas: Canvas, theme: Theme, scale: float = 2.0) -> bytes:
     """The picture as PNG, `scale` pixels for one unit of the SVG.
 
@@ -28,10 +34,10 @@ def png(canvas: Canvas, theme: Theme, scale: float = 2.0) -> bytes:
     check_scale(scale)
     w, h = canvas.width * scale, canvas.height * scale
     if w * h > MOST_PIXELS or max(w, h) > MOST_ACROSS:
-        fits = scale * min(math.sqrt(MOST_PIXELS / (w * h)), MOST_ACROSS / max(w, h))
+        fits = math.floor(most_scale(canvas) * 100) / 100
         raise ValueError(
             f"the PNG would be {w:,.0f} × {h:,.0f} pixels; the limits are {MOST_PIXELS // 10**6} million, "
-            f"and {MOST_ACROSS:,} on a side: use scale={math.floor(fits * 100) / 100:g} or less, save as .svg, "
+            f"and {MOST_ACROSS:,} on a side: use scale={fits:g} or less, save as .svg, "
             "or fold the graph with detail='neurons' or 'layers'"
         )
     try:

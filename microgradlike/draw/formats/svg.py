@@ -107,6 +107,8 @@ def _paint(shape: Path | Rect, theme: Theme | None, roles: bool, line: float) ->
         text += f'{_colour("stroke", theme, shape.stroke)} stroke-width="{_n(line)}"'
         if shape.dashed:
             text += ' stroke-dasharray="4 3"'
+    if isinstance(shape, Path) and shape.opacity != 1.0:
+        text += f' fill-opacity="{shape.opacity:.2f}"'
     names = [shape.name.split(" ")[0]]
     if roles:
         names += [f"f-{shape.fill}" if shape.fill else "", f"s-{shape.stroke}" if shape.stroke else ""]

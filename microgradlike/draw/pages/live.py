@@ -273,6 +273,7 @@ class Live:
             folding = fold(graph, self.detail, self.max_nodes)
             name_all(graph, folding)
             shown = scene(graph, folding, digits=self.digits)
+            shown.flows = False
             shape = (
                 graph.rows,
                 [tuple(x if type(x) is int else repr(x) for x in operands) for operands in graph.operands],

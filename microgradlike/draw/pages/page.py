@@ -55,6 +55,8 @@ _STEPS_HINT = (
     "Drag a number sideways, or choose it and use the arrow keys (with Shift, ten times as far) or type. Arrow keys "
     "step elsewhere, space plays, a click on a card tells its story. Hold “Descend” to go on."
 )
+_OPEN_HINT = "A click on a card (or Enter) opens what is folded into it."
+_SIGNS = "∂−×·…←→›²³∞Σ½₁₂₃₄₅₆₇₈₉₀"
 _INDENT = re.compile(r"^(?: +|//.*\n)", re.MULTILINE)  # of scripts: a page carries neither indents nor comments
 _NUMBERS = ("data", "grad", "local", "sent")  # attributes of the marks in a picture
 LETTERS = (
@@ -62,13 +64,34 @@ LETTERS = (
 )  # what pages write beside their own names
 
 
+MOST_OPENED = 20  # pictures of what is folded, in one page
+
+
 def still(drawing: Drawing) -> str:
-    """A page with one picture."""
-    picture = svg(drawing.canvas, LIGHT, roles=True, letters=string.printable)
+    """A page with one picture, and with those of what its cards hold, for as long as there are not too many."""
+    first = svg(drawing.canvas, LIGHT, roles=True, letters=string.printable + _SIGNS)
+    family = re.search(r'class="(mg-\w+)"', first)
     title = drawing.scene.title or "Computation graph"
-    body = f"<main><h1>{_text(title)}</h1>{view([picture])}{tools('')}</main>"
-    data: dict[str, Any] = {"digits": drawing.digits}
-    return page(title, body, data, drawing.theme, picture, ["numbers.js", "view.js"])
+    drawings, names, opens, queue = [drawing], [title], [], 0
+    while queue < len(drawings):
+        found: dict[int, int] = {}
+        for i, card in enumerate(drawings[queue].scene.cards):
+            inner = drawings[queue].opened(i) if len(drawings) < MOST_OPENED else None
+            if inner is not None:
+                found[i] = len(drawings)
+                drawings.append(inner)
+                names.append(inner.scene.title or card.head)
+        opens.append(found)
+        queue += 1
+    pictures = [first]
+    for inner in drawings[1:]:
+        text = svg(inner.canvas, LIGHT, roles=True, carry_font=False)
+        pictures.append(text.replace('"microgradlike Sans', f'"{family.group(1) if family else "sans-serif"}'))
+    way = '<p id="way"></p>' if len(pictures) > 1 else ""
+    body = f"<main><h1>{_text(title)}</h1>{way}{view(pictures)}{tools(_OPEN_HINT if way else '')}</main>"
+    data: dict[str, Any] = {"digits": drawing.digits, "opens": opens, "names": [visible(name) for name in names]}
+    scripts = ["numbers.js", "view.js", *(["open.js"] if way else [])]
+    return page(title, body, data, drawing.theme, first, scripts)
 
 
 def live_page(film: Live, canvases: Sequence[Canvas]) -> str:

@@ -7,17 +7,21 @@ folded is counted, and the picture's caption says so.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from .blocks import ENOUGH, Block, Blocks, kind_of
 from .graph import Graph
 
-DETAILS = ("auto", "full", "cards", "neurons", "layers")
+DETAILS = ("auto", "full", "cards", "neurons", "parts", "layers")
 MOST_WITH_PILLS, MOST_CARDS, MOST_ASKED_FOR, MOST_LAYERS, MOST_STRETCHES = 60, 200, 5_000, 60, 12
+MOST_PARTS, MOST_IN_SHORT, MOST_KINDS = 30, 3, 6
 MOST_TO_TRY = 20_000  # values of a graph that may turn out to have few enough neurons
+MOST_BESIDE = 32  # numbers of a grid, in a row
 MOST_USES = 4  # a leaf used more often is drawn again at each use
 _LINEAR = ("positive", "negative")
 _SCALING = ("multiply", "dot", "divide")
@@ -35,6 +39,11 @@ class Group:
     title: str = ""
     subtitle: str = ""
     band: str = ""
+    rows: list[list[int]] = field(default_factory=list)  # of `listed`, where it forms a grid
+    matrices: list[tuple[str, list[list[int]]]] = field(default_factory=list)  # the same, of several with their names
+    run: list[int] = field(default_factory=list)  # of several runs of the same, the nodes of the first
+    whole: bool = False  # whether there is no more to say of it
+    wide: int = 0  # how many of `outputs` stand beside each other, where they form a grid
 
 
 @dataclass(slots=True)
@@ -46,6 +55,7 @@ class Folding:
         again: leaves that are drawn again at each use.
         pills: whether edges carry pills.
         notes: what was folded, for the caption.
+        short: whether a neuron's card shows its parameters as colours instead of listing them.
     """
 
     detail: str
@@ -54,21 +64,24 @@ class Folding:
     again: set[int]
     pills: bool
     notes: list[str]
+    short: bool = False
+
+    @property
+    def coarse(self) -> bool:
+        """Whether cards are so large that edges between them have no derivatives."""
+        return self.detail in ("layers", "parts")
 
 
 def fold(graph: Graph, detail: str = "auto", max_nodes: int | None = None) -> Folding:
     """Fold `graph` to this detail; "auto" takes the finest one that has at most `max_nodes` cards (200)."""
-    most = max_nodes or MOST_CARDS
     if detail == "auto":
-        if len(graph) <= most:
-            return _single(graph, pills=len(graph) <= MOST_WITH_PILLS)
-        if len(graph) <= MOST_TO_TRY:
-            folding = _neurons(graph)
-            if len(folding.groups) <= most and not _is_one_piece(graph, max(len(g.nodes) for g in folding.groups)):
-                return folding
-        return _layers(graph, max_nodes or MOST_LAYERS)
+        return next(foldings(graph, max_nodes))
     if detail == "layers":
         return _layers(graph, max_nodes or MOST_LAYERS)
+    if detail == "parts":
+        most = max_nodes or MOST_PARTS
+        parts = _parts(graph, lambda folding: len(folding.groups) <= most, max_nodes or ENOUGH)
+        return parts or _layers(graph, max_nodes or MOST_LAYERS)
     folding = _neurons(graph) if detail == "neurons" else _single(graph, pills=detail == "full")
     limit = max_nodes or MOST_ASKED_FOR
     if len(folding.groups) > limit:
@@ -77,6 +90,35 @@ def fold(graph: Graph, detail: str = "auto", max_nodes: int | None = None) -> Fo
             f"raise max_nodes, or use detail='auto' or 'layers', which fold the graph"
         )
     return folding
+
+
+def foldings(
+    graph: Graph, max_nodes: int | None = None, fits: Callable[[Folding], bool] = lambda _: True
+) -> Iterator[Folding]:
+    """Ways to draw a graph with at most `max_nodes` cards (200), from the finest to the coarsest."""
+    most = max_nodes or MOST_CARDS
+    if len(graph) <= most:
+        if len(graph) <= MOST_WITH_PILLS:
+            yield _single(graph, pills=True)
+        bare = _single(graph, pills=False)
+        if len(graph) <= MOST_WITH_PILLS:
+            bare.notes.append("edges drawn without their local derivatives: detail='full' has them")
+        yield bare
+    if len(graph) <= MOST_TO_TRY:
+        folding = _neurons(graph)
+        if len(folding.groups) <= most and not _is_one_piece(graph, max(len(g.nodes) for g in folding.groups)):
+            yield folding
+            if any(len(g.listed) > MOST_IN_SHORT for g in folding.groups):
+                yield replace(folding, short=True)
+            yield replace(folding, short=True, pills=False)
+    most = max_nodes or MOST_PARTS
+    parts = _parts(graph, lambda folding: len(folding.groups) <= most and fits(folding), max_nodes or ENOUGH)
+    if parts:
+        yield parts
+    yield _layers(graph, max_nodes or MOST_LAYERS)
+    if any(graph.rows):
+        for fewer in (1, 2):
+            yield _stretches(graph, max((max_nodes or MOST_STRETCHES) // fewer, 1))
 
 
 def _is_one_piece(graph: Graph, largest: int) -> bool:
@@ -298,7 +340,7 @@ def _layers(graph: Graph, most: int) -> Folding:
             keys.setdefault(("leaf", depth), []).append(v)
     if len(keys) > most:
         return _stretches(graph, most)
-    return _grouped(graph, keys, cone_nodes, places)
+    return _grouped(graph, keys, cone_nodes, places, result)
 
 
 def _grouped(
@@ -306,6 +348,7 @@ def _grouped(
     keys: dict[tuple[Any, ...], list[int]],
     cone_nodes: dict[int, list[int]],
     places: dict[int, tuple[str, ...]],
+    result: Sequence[int],
 ) -> Folding:
     n = len(graph)
     group_of = [-1] * n
@@ -319,6 +362,7 @@ def _grouped(
         if key[0] == "leaf":
             group = Group("layer" if len(ends) > 1 else "input", ends[-1], ends, ends)
             group.title = f"{len(ends):,} inputs"
+            group.wide = _square(len(ends))
         else:
             nodes = [v for end in ends for v in cone_nodes[end]]
             weights = sorted(
@@ -330,6 +374,8 @@ def _grouped(
             what = _summary(graph, nodes)
             group.title = layer or (f"{len(ends):,} × " if len(ends) > 1 else "") + _pattern(graph, ends[0])
             owners = {places.get(end, ()) for end in ends}
+            group.rows = _rows(graph, weights, result)
+            group.wide = len(owners) if len(owners) > 1 else min(len(ends), MOST_BESIDE)
             units = f"{len(owners):,} neurons" if layer and len(owners) > 1 else ""
             uses = f"{len(ends) // len(owners):,} uses each" if units and len(ends) > len(owners) else ""
             group.subtitle = " · ".join(part for part in (units, uses, what) if part)
@@ -342,6 +388,110 @@ def _grouped(
     what = f"{n:,} values and {graph.edges:,} edges drawn as {len(groups):,} cards"
     note = f"{what}: values of the same layer, or of the same depth and kind, share one"
     return Folding("layers", groups, group_of, set(), False, [note])
+
+
+def _square(count: int) -> int:
+    """How many numbers stand beside each other: an image's are as many as below each other."""
+    side = math.isqrt(count)
+    return side if side * side == count and side >= 5 else min(count, MOST_BESIDE)
+
+
+_INDICES = re.compile(r"(?<!\d)\d+")
+
+
+def _rows(graph: Graph, listed: Sequence[int], result: Sequence[int]) -> list[list[int]]:
+    """Parameters as the matrix that they are: by the two numbers in their names, or one row for each neuron."""
+    if len({kind_of(graph.labels[x]) for x in listed}) == 1 and graph.labels[listed[0]]:
+        at = {x: [int(k) for k in _INDICES.findall(graph.labels[x] or "")] for x in listed}
+        if min(map(len, at.values())) >= 2:
+            rows: dict[tuple[int, ...], list[int]] = {}
+            for x in sorted(listed, key=at.__getitem__):
+                rows.setdefault(tuple(at[x][:-1]), []).append(x)
+            if len({len(row) for row in rows.values()}) == 1:
+                return list(rows.values())
+    by_user: dict[int, list[int]] = {}
+    for x in listed:
+        if graph.users[x]:
+            by_user.setdefault(result[graph.users[x][0]], []).append(x)
+    found = [by_user[end] for end in sorted(by_user)]
+    return found if len({len(row) for row in found}) == 1 and len(found[0]) > 1 else []
+
+
+def _parts(graph: Graph, fits: Callable[[Folding], bool], enough: int) -> Folding | None:
+    """The functions and groups of the program, opened as far as there is room; None where none are known."""
+    if not any(place is not None for place in graph.places):
+        return None
+    blocks = Blocks(graph)
+    if not blocks.any:
+        return None
+    result, _ = _cones(graph)
+    found = blocks.unfold(lambda found: fits(_in_parts(graph, found, result)), enough)
+    return _in_parts(graph, found, result)
+
+
+def _in_parts(graph: Graph, blocks: Sequence[Block], result: Sequence[int]) -> Folding:
+    n = len(graph)
+    block_of = [-1] * n
+    for b, block in enumerate(blocks):
+        for v in block.nodes:
+            block_of[v] = b
+    listed: dict[int, list[int]] = {}
+    given: dict[tuple[Any, ...], list[int]] = {}
+    for v, row in enumerate(graph.rows):
+        if row is not None:
+            continue
+        users = dict.fromkeys(block_of[u] for u in graph.users[v])
+        if users and (graph.kinds[v] == "parameter" or (graph.labels[v] is None and len(users) == 1)):
+            for b in users:
+                listed.setdefault(b, []).append(v)
+        else:
+            given.setdefault((kind_of(graph.labels[v]), tuple(users)), []).append(v)
+    groups: list[Group] = []
+    group_of = [-1] * n
+    for leaves in given.values():
+        many = len(leaves) > 1
+        group = Group("layer" if many else graph.kinds[leaves[0]], leaves[-1], leaves, leaves)
+        names = {kind_of(graph.labels[v]).replace("#", "i") for v in leaves}
+        group.title = (
+            f"{names.pop()} × {len(leaves):,}" if len(names) == 1 and names != {""} else f"{len(leaves):,} inputs"
+        )
+        group.wide = _square(len(leaves))
+        groups.append(group)
+    roots = set(graph.roots)
+    for block in blocks:
+        weights = listed.get(len(groups) - len(given), [])
+        nodes = set(block.nodes)
+        outputs = [v for v in block.nodes if v in roots or any(u not in nodes for u in graph.users[v])]
+        group = Group("layer", block.nodes[-1], list(block.nodes), outputs or block.nodes[-1:], weights)
+        if len(block.nodes) == 1 and not weights:
+            group.kind = "operation"
+        times = len(block.nodes) if block.loose else block.times
+        group.title = block.titles[-1] + (f" × {times:,}" if times > 1 else "")
+        group.subtitle = " · ".join(block.parts) or _summary(graph, block.nodes)
+        group.whole = block.loose
+        group.run = block.run if times > 1 and not block.loose else []
+        group.band = " › ".join(block.titles[:-1])
+        kinds: dict[str, list[int]] = {}
+        for x in sorted(weights, key=lambda x: graph.users[x][0]):
+            kinds.setdefault(kind_of(graph.labels[x]), []).append(x)
+        if len(kinds) <= MOST_KINDS and all("[" in kind for kind in kinds):
+            group.matrices = [
+                (kind.split("#")[0].rstrip("[. "), _rows(graph, x, result) or [x]) for kind, x in kinds.items()
+            ]
+        group.rows = _rows(graph, weights, result) if weights else []
+        count = len(outputs)
+        group.wide = count // times if count % times == 0 and count > times else min(count, MOST_BESIDE)
+        for x in weights:
+            if group_of[x] < 0:
+                group_of[x] = len(groups)
+        for v in block.nodes:
+            group_of[v] = len(groups)
+        groups.append(group)
+    for leaves, k in zip(given.values(), range(len(given)), strict=True):
+        for v in leaves:
+            group_of[v] = k
+    note = f"{n:,} values and {graph.edges:,} edges drawn as {len(groups):,} cards: the parts of the program"
+    return Folding("parts", groups, group_of, set(), False, [note])
 
 
 def _pattern(graph: Graph, end: int) -> str:
@@ -363,9 +513,9 @@ def _summary(graph: Graph, nodes: Iterable[int]) -> str:
     for v in nodes:
         row = graph.rows[v]
         if row is not None:
-            names[row.symbol if row.symbol and row.symbol not in "x=" and len(row.symbol) < 3 else row.name] += 1
+            names[row.symbol if row.symbol and row.symbol not in "x=·" and len(row.symbol) < 3 else row.name] += 1
     shown = [f"{count:,} {name}" for name, count in names.most_common(4)]
-    return " · ".join(shown) + (f" · {len(names) - 4} more kinds" if len(names) > 4 else "")
+    return " · ".join(shown) + (f" · {len(names) - 4} more kind{'s' * (len(names) > 5)}" if len(names) > 4 else "")
 
 
 def _stretches(graph: Graph, most: int) -> Folding:
@@ -407,11 +557,14 @@ def _stretches(graph: Graph, most: int) -> Folding:
         if v in roots or any(group_of[u] != g for u in graph.users[v]):
             group.outputs.append(v)
     for g, group in enumerate(groups):
+        group.wide = min(len(group.outputs), MOST_BESIDE)
         span = f"depth {low[g]:,}" if low[g] == high[g] else f"depth {low[g]:,} – {high[g]:,}"
         count = sum(graph.rows[v] is not None for v in group.nodes)
         group.title = f"{count:,} operations"
         leaves = len(group.nodes) - count - len(group.listed)
-        group.subtitle = " · ".join([span, *([f"{leaves:,} inputs"] if leaves else []), _summary(graph, group.nodes)])
+        group.subtitle = " · ".join(
+            [span, *([f"{leaves:,} input{'s' * (leaves > 1)}"] if leaves else []), _summary(graph, group.nodes)]
+        )
     what = f"{n:,} values and {graph.edges:,} edges, {deepest:,} operations deep"
     note = f"{what}, drawn as {len(groups):,} stretches of the computation"
     return Folding("layers", groups, group_of, set(), False, [note])

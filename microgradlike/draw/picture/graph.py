@@ -11,6 +11,7 @@ from typing import Any
 
 from ... import floats
 from ...graph.engine import GraphError, Value, check_fresh, topological_order, values
+from ...graph.groups import Place, place_of
 from ...graph.sweep import Step, pull, sent
 from ...ops import Op
 
@@ -25,6 +26,7 @@ class Graph:
         operands: of each node, in order: the index of a node (int) or a constant (float).
         data, grad: the numbers, as they were when the graph was read.
         labels: the user's names, or None.
+        places: the part of the program that made each node, where that was noted.
         kinds: "input", "parameter" (leaves) or "operation".
         roots: the nodes that were asked for.
         users: for each node, the nodes that use it, one entry for each use, in the order of the graph.
@@ -48,6 +50,7 @@ class Graph:
         self.operands: list[tuple[Operand, ...]] = [
             tuple([x if type(x) is float else index_of[id(x)] for x in v.args]) for v in order
         ]
+        self.places: list[Place | None] = [place_of(v) for v in order]
         self.roots: list[int] = list(dict.fromkeys(index_of[id(v)] for v in roots))
         self.swept = any(self.grad[root] != 0.0 for root in self.roots)
         self.stale = _is_stale(order)
@@ -102,6 +105,28 @@ class Graph:
         """The local derivative with respect to each operand: the row's rule on a gradient of 1."""
         return self.cotangents(node, 1.0)
 
+    def part(self, nodes: Iterable[int]) -> Graph:
+        """Some nodes as a graph of their own, with their gradients; what they take from others are its inputs."""
+        inside = set(nodes)
+        order = sorted(inside | {x for v in inside for x in self.operands[v] if type(x) is int})
+        moved = {v: i for i, v in enumerate(order)}
+        found = object.__new__(Graph)
+        found.rows = [self.rows[v] if v in inside else None for v in order]
+        found.data, found.grad = [self.data[v] for v in order], [self.grad[v] for v in order]
+        found.labels, found.places = [self.labels[v] for v in order], [self.places[v] for v in order]
+        found.kinds = [self.kinds[v] if v in inside or self.rows[v] is None else "input" for v in order]
+        found.operands = [
+            tuple([moved[x] if type(x) is int else x for x in self.operands[v]]) if v in inside else () for v in order
+        ]
+        found.users = [[moved[u] for u in self.users[v] if u in inside] for v in order]
+        found.roots = [moved[v] for v in order if v in inside and self._leaves_part(v, inside)]
+        found.swept, found.stale, found.index_of = self.swept, self.stale, {}
+        found.__dict__["reached"] = {moved[v]: 1.0 for v in order if v in self.reached} if self.swept else {}
+        return found
+
+    def _leaves_part(self, v: int, inside: set[int]) -> bool:
+        return self.rows[v] is not None and (v in self.roots or any(u not in inside for u in self.users[v]))
+
     def sweep(self) -> None:
         """Put in `grad` what backward() from the first root would give if it started from 0; no Value is touched."""
         arrived = self.pulled(range(len(self)), {self.roots[0]: 1.0})
@@ -115,6 +140,7 @@ class Graph:
         labels: list[str | None] = []
         kinds: list[str] = []
         operands: list[tuple[Operand, ...]] = []
+        places: list[Place | None] = []
         moved: list[int] = []
 
         def append(
@@ -126,6 +152,7 @@ class Graph:
             labels.append(label)
             kinds.append(kind)
             operands.append(args)
+            places.append(self.places[i])
             return len(rows) - 1
 
         for i, row in enumerate(self.rows):
@@ -148,7 +175,7 @@ class Graph:
                 )
             moved.append(at[id(steps[-1][0])])
         self.rows, self.data, self.grad = rows, data, grad
-        self.labels, self.kinds, self.operands = labels, kinds, operands
+        self.labels, self.kinds, self.operands, self.places = labels, kinds, operands, places
         self.index_of = {key: moved[i] for key, i in self.index_of.items()}
         self.roots = [moved[i] for i in self.roots]
 

@@ -17,6 +17,7 @@ Brandes & Köpf 2001.
 from __future__ import annotations
 
 import itertools
+import math
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -550,6 +551,90 @@ def _finish(
         routes.append(_tidy(points))
     bottom = max([across[v] + box.across / 2 for v, box in enumerate(boxes)] + across[n:])
     return Layout(along, across[:n], length, routes, rank[:n], (max(end), bottom), crossings)
+
+
+# ── rows ────────────────────────────────────────────────────────────────────────────────────────
+MOST_TURNING = 6  # edges that go on in the next row, at one place
+TURN, LANE = 12.0, 6.0  # room beside a row for edges that go on in the next, and for each further one
+
+
+def in_rows(plan: Layout, boxes: Sequence[Box], links: Sequence[Link], widest: float) -> Layout:
+    """A plan that is wider than `widest` as several rows, read like lines of text; as it is, where edges are many.
+
+    >>> boxes, links = [Box(80, 40) for _ in range(6)], [Link(k, k + 1) for k in range(5)]
+    >>> plan = layered(boxes, links, gap=20)
+    >>> plan.extent, in_rows(plan, boxes, links, 400).extent
+    ((580.0, 40.0), (316.0, 110.0))
+    """
+    columns = max(plan.rank, default=0) + 1
+    start, end = [math.inf] * columns, [0.0] * columns
+    for v, box in enumerate(boxes):
+        start[plan.rank[v]] = min(start[plan.rank[v]], plan.along[v] - box.lead)
+        end[plan.rank[v]] = max(end[plan.rank[v]], plan.along[v] + plan.length[v])
+    if end[-1] <= widest:
+        return plan
+    room = widest - 2 * (TURN + MOST_TURNING * LANE)
+    turning = [
+        sorted({link.tail for link in links if plan.rank[link.tail] <= k < plan.rank[link.head]})
+        for k in range(columns)
+    ]
+    target = 1.05 * end[-1] / math.ceil(end[-1] / room)
+    last: list[int] = []  # the last column of each row
+    first = 0
+    while end[-1] - start[first] > room:
+        fitting = [k for k in range(first, columns - 1) if end[k] - start[first] <= room]
+        long_enough = [k for k in fitting if end[k] - start[first] >= 0.6 * target] or fitting[-1:]
+        if not long_enough:
+            return plan
+        best = min(long_enough, key=lambda k: (len(turning[k]), abs(end[k] - start[first] - target)))
+        if len(turning[best]) > MOST_TURNING:
+            return plan
+        last.append(best)
+        first = best + 1
+    row_of = [bisect_left(last, k) for k in range(columns)]
+    begins = [0.0, *(start[k + 1] for k in last)]
+    ends = [end[k] for k in [*last, columns - 1]]
+
+    def row(a: float) -> int:
+        return bisect_right(begins, a + 1e-6) - 1
+
+    top, bottom = [math.inf] * len(begins), [-math.inf] * len(begins)
+    for v, box in enumerate(boxes):
+        k = row_of[plan.rank[v]]
+        top[k] = min(top[k], plan.across[v] - box.across / 2)
+        bottom[k] = max(bottom[k], plan.across[v] + box.across / 2)
+    for a, c in itertools.chain.from_iterable(plan.routes):
+        k = row(a)
+        top[k], bottom[k] = min(top[k], c), max(bottom[k], c)
+    margin = TURN + LANE * max(len(turning[k]) for k in last)
+    left = [margin - a for a in begins]
+    down, at = [], 0.0
+    for k in range(len(begins)):
+        down.append(at - top[k])
+        at += bottom[k] - top[k] + 2 * TURN + LANE * (len(turning[last[k]]) if k < len(last) else 0)
+    most = margin + max(e - b for b, e in zip(begins, ends, strict=True))
+
+    def turned(link: Link, route: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+        points = [(route[0][0] + left[row(route[0][0])], route[0][1] + down[row(route[0][0])])]
+        for (a0, c0), (a1, c1) in itertools.pairwise(route):
+            for k in range(row(a0), row(a1)):
+                lane = LANE * turning[last[k]].index(link.tail)
+                far, near, gutter = most + TURN + lane, margin - TURN - lane, bottom[k] + down[k] + TURN + lane
+                points += [
+                    (ends[k] + left[k], c0 + down[k]), (far, c0 + down[k]), (far, gutter),
+                    (near, gutter), (near, c1 + down[k + 1]), (margin, c1 + down[k + 1]),
+                ]  # fmt: skip
+                c0 = c1
+            points.append((a1 + left[row(a1)], c1 + down[row(a1)]))
+        return _tidy(points)
+
+    rows = [row_of[r] for r in plan.rank]
+    return Layout(
+        [a + left[k] for a, k in zip(plan.along, rows, strict=True)],
+        [c + down[k] for c, k in zip(plan.across, rows, strict=True)],
+        plan.length, [turned(*pair) for pair in zip(links, plan.routes, strict=True)], plan.rank,
+        (most + margin, at - 2 * TURN), plan.crossings,
+    )  # fmt: skip
 
 
 def _tidy(points: list[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .font import width
-from .layout import Box, Layout, Link, layered
-from .scene import Card, Edge, Scene
+from .layout import Box, Layout, Link, in_rows, layered
+from .scene import Card, Edge, Line, Scene
 from .shapes import Canvas, Mark, Path, Point, Rect, Shape, Text, line
 from .text import shortened, visible
 
@@ -53,17 +53,20 @@ class Frame:
     columns: tuple[float, float] = (0.0, 0.0)  # of a folded card: where values and gradients end, from its right
 
 
-def paint(scene: Scene, direction: str = "LR") -> Canvas:
-    """Lay the scene out, reading left to right ("LR") or top to bottom ("TB"), and paint it."""
-    return Painter(scene, direction).canvas()
+def paint(scene: Scene, direction: str = "LR", widest: float = math.inf) -> Canvas:
+    """Lay the scene out, reading left to right ("LR") or top to bottom ("TB"), and paint it; see `Painter`."""
+    return Painter(scene, direction, widest=widest).canvas()
 
 
 class Painter:
     """One picture in the making; `plan` and `frames` are there for whoever wants to know where things are."""
 
-    def __init__(self, scene: Scene, direction: str, others: Sequence[Scene] = ()) -> None:
-        """Make room for `scene`, and for the numbers of `others`, which have the same structure."""
-        self.scene = scene
+    def __init__(self, scene: Scene, direction: str, others: Sequence[Scene] = (), widest: float = math.inf) -> None:
+        """Make room for `scene`, and for the numbers of `others`, which have the same structure.
+
+        A picture wider than `widest` goes on in a second row, where that is easy to read.
+        """
+        self.scene, self.widest = scene, widest
         self.sideways = direction == "LR"
         self.frames = [self.measure(card) for card in scene.cards]
         for other in others:
@@ -94,9 +97,17 @@ class Painter:
             [width(self.gradient_title(card), 10), *(width(line.gradient, 11.5, bold=True) for line in card.lines)]
         )
         table = names + values + gradients + 28 + 2 * PAD
+        table = max([table, *(2 * heat_wide(entry) + 12 + 2 * PAD for entry in card.lines)])
         note = width(card.note, 10) + 2 * PAD if card.note else 0.0
         w = round(max(head, table, note, 96.0))
-        h = HEADER + (NOTE if card.note else 0.0) + COLUMNS + LINE * len(card.lines) + 3
+        h = (
+            HEADER
+            + (NOTE if card.note else 0.0)
+            + COLUMNS
+            + LINE * len(card.lines)
+            + sum(map(heat_tall, card.lines))
+            + 3
+        )
         return Frame(w, h, columns=(PAD + gradients + 14, PAD))
 
     def gradient_title(self, card: Card) -> str:
@@ -163,7 +174,8 @@ class Painter:
                     entry = frame.entry + self.pill_length(slot) if staged else 0.0
                     links.append(Link(slot.edge.tail, head, slot.across, entry, slot.slack))
         if self.sideways:
-            return layered(boxes, links, space=16, gap=34 if self.bare else 26)
+            plan = layered(boxes, links, space=16, gap=34 if self.bare else 26)
+            return in_rows(plan, boxes, links, self.widest - 2 * SIDE)
         return layered(boxes, links, space=22, gap=30 if self.bare else 22)
 
     def pill_length(self, slot: Slot) -> float:
@@ -275,16 +287,23 @@ class Painter:
             )
             last = entry.kind == "output"
             if paper:
-                shapes.append(Path(rounded(x, y, w, LINE + (3 if last else 0), 0, 5 if last else 0), fill=paper))
+                deep = LINE + heat_tall(entry) + (3 if last else 0)
+                shapes.append(Path(rounded(x, y, w, deep, 0, 5 if last else 0), fill=paper))
             if entry.kind == "parameter":
-                shapes.append(Rect(x, y, 4, LINE, fill="parameter_line"))
+                shapes.append(Rect(x, y, 4, LINE + heat_tall(entry), fill="parameter_line"))
+            tall = heat_tall(entry)
             mark: list[Shape] = [
                 Text(x + PAD, y + 13, entry.name, 11, "ink", bold=last, name="line-name"),
                 Text(middle, y + 13, entry.value, 11.5, "value", bold=True, anchor="end", name="value"),
                 Text(right, y + 13, entry.gradient, 11.5, "gradient", bold=True, anchor="end", name="gradient"),
             ]
             shapes.append(Mark(mark, "line", data={"node": str(entry.node)} if entry.node >= 0 else {}))
-            y += LINE
+            if entry.heat:
+                side = heat_side(entry)
+                shapes += heat(entry.heat.values, x + PAD, y + LINE, side, "value")
+                wide = side * max(map(len, entry.heat.values))
+                shapes += heat(entry.heat.gradients, right - wide, y + LINE, side, "gradient")
+            y += LINE + tall
 
     def edge(self, head: int, slot: Slot, route: Sequence[Point]) -> Mark:
         edge, plan = self.scene.edges[slot.number], self.plan
@@ -293,10 +312,12 @@ class Painter:
             edge.kind == "wire"
             and edge.local is None
             and not edge.texts
-            and self.scene.detail != "layers"
+            and self.scene.detail not in ("layers", "parts")
             and not self.bare
         )
         thick = 3.0 if edge.active else 1.4 if edge.count == 1 else 2.2
+        if self.scene.swept and self.scene.flows and not edge.active:
+            thick = 1.1 + 2.6 * edge.flow
 
         colour, back = edge.active or "line", edge.active == "gradient"
 
@@ -437,7 +458,17 @@ class Painter:
             items.append(("operation", "card", "line", 2, False))
         items.append(("output", "output_paper", "output_line", 2, False))
         items.append(("value", "value_paper", "value", 2, False))
-        items.append(("gradient, flowing back", "gradient_paper", "gradient", 2, False))
+        items.append(
+            (
+                "gradient, flowing back (the more, the thicker)"
+                if scene.swept and scene.flows
+                else "gradient, flowing back",
+                "gradient_paper",
+                "gradient",
+                2,
+                False,
+            )
+        )
         x = SIDE
         for name, paper, edge, radius, dashed in items:
             step = 24 + width(name, 11) + 18
@@ -447,6 +478,55 @@ class Painter:
             shapes.append(Text(x + 24, y, name, 11, "muted", name="legend"))
             x += step
         return y
+
+
+SHADES = 12  # of one colour in a heat map
+HEAT_SIDE, HEAT_WIDE, HEAT_TALL = 11.0, 140.0, 90.0
+
+
+def heat_side(entry: Line) -> float:
+    """How large a cell of a heat map is."""
+    if not entry.heat:
+        return 0.0
+    rows = entry.heat.values
+    return max(min(HEAT_SIDE, HEAT_WIDE / max(map(len, rows)), HEAT_TALL / len(rows)), 2.5)
+
+
+def heat_wide(entry: Line) -> float:
+    """How wide a heat map is."""
+    return heat_side(entry) * max(map(len, entry.heat.values)) if entry.heat else 0.0
+
+
+def heat_tall(entry: Line) -> float:
+    """How much room a heat map takes below its line."""
+    return heat_side(entry) * len(entry.heat.values) + 5 if entry.heat else 0.0
+
+
+def heat(rows: Sequence[Sequence[float]], x: float, y: float, side: float, colour: str) -> list[Shape]:
+    """Cells: positive ones in `colour`, negative ones grey, the stronger the larger; a cross where there is no number.
+
+    Cells of one shade are one path.
+    """
+    if not rows:
+        return []
+    cells: dict[tuple[str, int], list[tuple[object, ...]]] = {}
+    inner = side * (0.9 if side > 4 else 1.0)
+    for j, row in enumerate(rows):
+        for i, shade in enumerate(row):
+            left, top = x + i * side, y + j * side
+            right, bottom = left + inner, top + inner
+            if shade != shade:
+                path = cells.setdefault(("output_line", SHADES), [])
+                path += [("M", left, top), ("L", right, top), ("L", left, bottom), ("L", right, bottom), ("Z",)]
+                continue
+            level = max(round(abs(shade) * SHADES), 0)
+            path = cells.setdefault((colour if shade > 0 else "ink", level), [])
+            path += [("M", left, top), ("L", right, top), ("L", right, bottom), ("L", left, bottom), ("Z",)]
+    wide = side * max(map(len, rows))
+    found: list[Shape] = [Rect(x, y, wide, side * len(rows), fill="paper", name="heat")]
+    for (role, level), commands in sorted(cells.items()):
+        found.append(Path(commands, fill=role, name="heat", opacity=max(level / SHADES, 0.03)))
+    return found
 
 
 def overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:

@@ -6,13 +6,14 @@ look like is for others (layout.py, paint.py), and so is every file format.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ...ops import Op
 from . import expression
-from .fold import Folding, Group
+from .fold import MOST_IN_SHORT, Folding, Group
 from .graph import Graph, Operand
 from .text import MINUS, elided, number, ranged, shortened, total, visible
 
@@ -20,6 +21,7 @@ _LAST_NAME = re.compile(r"^.*\.(?=[^\W\d])")  # of the path layers.0.neurons.1.w
 _TIMES_ONE = re.compile(r"·1(?= |$)")  # a bias enters a dot product with a 1
 WIDEST_NAME, WIDEST_HEAD = 180.0, 260.0  # pixels
 MOST_LINES = 12
+MOST_WIRES = 4  # to one value among folded cards, each for itself
 
 
 @dataclass(slots=True)
@@ -32,6 +34,15 @@ class Line:
     kind: str  # "parameter", "inner", "output", "rest"
     node: int = -1  # −1: stands for several, which are
     nodes: list[int] = field(default_factory=list)
+    heat: Heat | None = None
+
+
+@dataclass(slots=True)
+class Heat:
+    """Numbers as colours: rows of values and of gradients between −1 and 1, relative to the largest."""
+
+    values: list[list[float]]
+    gradients: list[list[float]]
 
 
 @dataclass(slots=True)
@@ -92,6 +103,7 @@ class Edge:
     sent: float | None = None
     constant: float | None = None
     count: int = 1
+    flow: float = 0.0  # what flows back along it in all, without signs, relative to the most in the picture
     dimmed: bool = False
     active: str = ""  # a colour; where it is that of gradients, the arrow points back
 
@@ -108,6 +120,32 @@ class Scene:
     legend: bool
     detail: str
     description: str = ""
+    flows: bool = True  # edges are as thick as the gradient that flows back; not where the numbers will change
+
+
+MOST_SHADES = 40  # rows and columns of a heat map
+
+
+def shades(rows: Sequence[Sequence[int]], numbers: Sequence[float]) -> list[list[float]]:
+    """The numbers of some nodes between −1 and 1, relative to the largest; of a large grid the largest of each field.
+
+    >>> shades([[0, 1], [2, 3]], [1.0, -4.0, 0.0, math.inf])
+    [[0.25, -1.0], [0.0, nan]]
+    """
+    tall, wide = math.ceil(len(rows) / MOST_SHADES), math.ceil(max(map(len, rows)) / MOST_SHADES)
+    found: list[list[float]] = []
+    for top in range(0, len(rows), tall):
+        fields: dict[int, float] = {}
+        for row in rows[top : top + tall]:
+            for k, v in enumerate(row):
+                x = numbers[v]
+                if not abs(x) <= abs(fields.get(k // wide, 0.0)):  # nan wins, too
+                    fields[k // wide] = x
+                else:
+                    fields.setdefault(k // wide, x)
+        found.append(list(fields.values()))
+    most = max((abs(x) for row in found for x in row if math.isfinite(x)), default=0.0) or 1.0
+    return [[x / most if math.isfinite(x) else math.nan for x in row] for row in found]
 
 
 class Names:
@@ -195,7 +233,7 @@ class _Builder:
         self.folding = folding
         self.digits = digits
         self.names = Names(graph, digits)
-        self.pills = folding.pills if local_derivatives is None else local_derivatives and folding.detail != "layers"
+        self.pills = folding.pills if local_derivatives is None else local_derivatives and not folding.coarse
         root = graph.roots[0]
         alone = len(graph.roots) == 1 and (not graph.swept or graph.grad[root] == 1.0)
         self.root_name = self.names.label(root) if alone else None
@@ -203,13 +241,14 @@ class _Builder:
         self.edges: list[Edge] = []
         self.caption: list[str] = []
         self.somewhere_else = False
-        self.derives = folding.detail != "layers" and not graph.stale
+        self.derives = not folding.coarse and not graph.stale
         self.locals: list[Sequence[float | None]] = []
         self.sent: list[Sequence[float | None]] = []
         if self.derives:
             self.locals = [graph.derivatives(node) for node in range(len(graph))]
             if graph.swept:
                 self.sent = [graph.sent(node) for node in range(len(graph))]
+        self.flows: dict[int, Sequence[float | None]] = {}
         self.folded_sweeps: dict[int, tuple[dict[int, float], dict[int, float]]] = {}
 
     def number(self, x: float) -> str:
@@ -234,6 +273,8 @@ class _Builder:
             self.caption.append("backward() has not run: there are no gradients yet")
         if self.somewhere_else:
             self.caption.append("“elsewhere”: gradient from an earlier backward() or from uses outside of this picture")
+        if any(line.heat for card in self.cards for line in card.lines):
+            self.caption.append("in the grids, stronger is larger, and grey is negative")
         self.caption = [*folding.notes, *self.caption]
         n, e = len(graph), graph.edges
         what = f"Computation graph of {self.root_name or 'a computation'}: {n:,} values, {e:,} edges"
@@ -281,6 +322,8 @@ class _Builder:
         graph = self.graph
         lines: list[Line] = []
         listed = group.listed[:MOST_LINES] if len(group.listed) > MOST_LINES + 1 else group.listed
+        if self.folding.short and len(group.listed) > MOST_IN_SHORT:
+            listed = []
         for node in listed:
             kind = graph.kinds[node] if graph.rows[node] is None else "inner"
             name = self.names.label(node) or self.names.name(node)
@@ -291,11 +334,12 @@ class _Builder:
             values, gradients = [graph.data[v] for v in rest], [graph.grad[v] for v in rest]
             lines.append(
                 Line(
-                    f"{len(rest):,} more",
+                    f"{len(rest):,} more" if listed else f"{len(rest):,} inside",
                     self.range(values),
                     self.range(gradients) if graph.swept else "–",
                     "rest",
                     nodes=rest,
+                    heat=None if listed else self.heat([rest]),
                 )
             )
         node = group.result
@@ -306,6 +350,13 @@ class _Builder:
 
     def range(self, numbers: Sequence[float]) -> str:
         return ranged(numbers, self.digits)
+
+    def heat(self, rows: Sequence[Sequence[int]]) -> Heat | None:
+        """Nodes in rows as colours; of a large matrix, the largest of each field of it."""
+        if not rows or not any(rows):
+            return None
+        gradients = shades(rows, self.graph.grad) if self.graph.swept else []
+        return Heat(shades(rows, self.graph.data), gradients)
 
     def layer(self, group: Group) -> Card:
         graph = self.graph
@@ -321,14 +372,24 @@ class _Builder:
         if len(group.outputs) == 1:
             card.exact = (values[0], gradients[0])
             card.label = graph.labels[group.outputs[0]]
-        if group.listed:
+        for name, rows in group.matrices:
+            nodes = [v for row in rows for v in row]
+            slope = self.range([graph.grad[v] for v in nodes]) if graph.swept else "–"
+            given = self.range([graph.data[v] for v in nodes])
+            what = shortened(visible(name), 90, 11)
+            card.lines.append(Line(what, given, slope, "parameter", nodes=nodes, heat=self.heat(rows)))
+        if group.listed and not group.matrices:
             numbers = [graph.data[v] for v in group.listed]
             slopes = [graph.grad[v] for v in group.listed]
             what = f"{len(group.listed):,} parameters" if len(group.listed) > 1 else "1 parameter"
             gradient = self.range(slopes) if graph.swept else "–"
-            card.lines.append(Line(what, self.range(numbers), gradient, "parameter", nodes=group.listed))
+            heat = self.heat(group.rows)
+            card.lines.append(Line(what, self.range(numbers), gradient, "parameter", nodes=group.listed, heat=heat))
         what = f"{len(group.outputs):,} values" if len(group.outputs) != 1 else "value"
-        card.lines.append(Line(what, card.value, card.gradient, "output", nodes=group.outputs))
+        wide = max(group.wide, 1)
+        rows = [group.outputs[k : k + wide] for k in range(0, len(group.outputs), wide)]
+        heat = self.heat(rows) if len(group.outputs) > 1 else None
+        card.lines.append(Line(what, card.value, card.gradient, "output", nodes=group.outputs, heat=heat))
         return card
 
     # ── edges ───────────────────────────────────────────────────────────────────────────────────
@@ -340,28 +401,43 @@ class _Builder:
         for user in range(len(graph)):
             head = folding.group_of[user]
             alone = head >= 0 and folding.groups[head].kind not in ("neuron", "layer")
+            crowded = alone and folding.coarse and len(graph.operands[user]) > MOST_WIRES
             for position, x in enumerate(graph.operands[user]):
                 if type(x) is not int:
-                    if alone and not self.is_plain_constant(user, position):
+                    if alone and not crowded and not self.is_plain_constant(user, position):
                         pill = [(self.number(x), "constant")]
                         self.edges.append(Edge("constant", -1, head, position, pill, constant=x))
                     continue
                 tail = folding.group_of[x]
                 if tail in (head, -1) or head < 0:
                     continue
-                if alone:
+                if alone and not crowded:
                     edge = Edge("again" if x in folding.again else "wire", tail, head, position)
                     edge.local, edge.sent = self.local_and_sent(user, position)
                 else:
-                    key = (tail if folding.detail == "layers" else x, head)
+                    key = (tail if folding.coarse else x, head)
                     if key in folded:
                         folded[key].count += 1
+                        folded[key].flow += self.flow(user, position)
                         continue
                     edge = folded[key] = Edge("wire", tail, head, arrivals.get(head, 0))
                     arrivals[head] = edge.position + 1
                     edge.local, edge.sent = self.through(head, x)
+                edge.flow += self.flow(user, position)
                 self.edges.append(edge)
                 self.write_pill(edge, x)
+        most = max((edge.flow for edge in self.edges if edge.flow < math.inf), default=0.0) or 1.0
+        for edge in self.edges:
+            edge.flow = min(edge.flow / most, 1.0)
+
+    def flow(self, user: int, position: int) -> float:
+        """How much of the gradient one use sends back, without its sign; 0 where that is not known."""
+        if not self.graph.swept or self.graph.stale:
+            return 0.0
+        if self.folding.coarse and user not in self.flows:
+            self.flows[user] = self.graph.sent(user)
+        sent = (self.flows[user] if self.folding.coarse else self.sent[user])[position]
+        return 0.0 if sent is None else math.inf if sent != sent else abs(sent)
 
     def is_plain_constant(self, user: int, position: int) -> bool:
         """Whether a constant needs no pill: an index, which the expression shows, or the 1 of a bias."""

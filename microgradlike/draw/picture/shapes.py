@@ -21,6 +21,7 @@ class Path:
     width: float = 1.0
     dashed: bool = False
     name: str = ""
+    opacity: float = 1.0  # of the fill
 
 
 @dataclass(slots=True)
