@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from types import FrameType
 from typing import Any
 
-from .engine import inspecting
+from .modes import inspecting
 
 __all__ = ["Place", "call_in_places", "group", "place_of"]
 
