@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import shutil
+import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
@@ -231,3 +233,18 @@ def test_a_property_says_what_it_is_and_not_its_type():
     plain(None, "property", "data", None, None, lines)
     made = str(GoogleDocstring(lines, Config(napoleon_use_ivar=True), None, "property", "data"))
     assert lines[-1] in made and ":type:" not in made
+
+
+def test_the_project_of_the_how_to_page_passes_its_tests(tmp_path):
+    """Its files as a reader would copy them, with a pytest of their own."""
+    pytest.importorskip("mpmath", reason="the project asks for mpmath")
+    text = (DOCS / "how-to" / "use-it-in-tests.md").read_text("utf-8")
+    for file, code in re.findall(r"^:tags: \[file-(\S+)\]\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        head = "from pinball import pinball\n" if file.startswith("test_") else ""
+        (tmp_path / file).write_text(head + code, "utf-8")
+    (toml,) = re.findall(r"^```toml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    (tmp_path / "pyproject.toml").write_text(toml, "utf-8")
+    environment = os.environ | {"PYTHONPATH": str(DOCS.parent)}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert "4 passed" in done.stdout and done.returncode == 0, done.stdout + done.stderr
