@@ -39,3 +39,17 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> Path
         os.unlink(temporary)
         raise
     return target
+
+
+def in_browser(page: str) -> Path:
+    """Open a page in the browser, from a file in a folder of its own; where there is no browser, say where it is.
+
+    Returns:
+        The file, which stays: the browser reads it when it likes.
+    """
+    import webbrowser
+
+    file = write_atomically(Path(tempfile.mkdtemp(prefix="microgradlike-")) / "page.html", page)
+    if not webbrowser.open(file.as_uri()):
+        print(f"there is no browser to open it here: open {file.as_uri()} in one")
+    return file

@@ -322,3 +322,48 @@ def test_a_click_opens_a_part(gpt, visit):
     page.keyboard.press("Escape")
     way.nth(0).click()
     assert page.locator(".picture:not([hidden]) .card:has-text('embedding')").count() == 1
+
+
+# ── one gradient, explained ─────────────────────────────────────────────────────────────────────
+def test_what_is_explained_is_lit():
+    x = Value(5.0, label="x")
+    y, z = 2 * x, mg.positive(x)
+    y.label, z.label = "y", "z"
+    J = 3 * y * z
+    J.backward()
+    found = mg.explain(J, x)
+    scene = draw(J, highlight=found).scene
+    assert not any(card.dimmed for card in scene.cards)
+    assert sum(edge.lit for edge in scene.edges) == 5
+    through_y, through_z = (draw(J, highlight=path).scene for path in found.paths)
+    assert [card.name for card in through_y.cards if card.dimmed] == ["z"]
+    assert [card.name for card in through_z.cards if not card.dimmed] == ["x", "z", "3 × y × z"]
+    assert sum(edge.lit for edge in through_z.edges) == 2
+    assert all(edge.lit != edge.dimmed for edge in through_z.edges)
+    picture = Picture(draw(J, highlight=found.paths[1]).to_svg())
+    assert len(picture.edges) == 7
+    one, two = mg.explain(square := x * x, x).paths  # two uses of one operand are two paths
+    assert [e.lit for e in draw(square, highlight=one).scene.edges] == [True, False]
+    assert [e.lit for e in draw(square, highlight=[two]).scene.edges] == [False, True]
+    with pytest.raises(TypeError, match="highlight must be a Value, an explanation or a path of one, not float"):
+        draw(J, highlight=[3.0])
+    with pytest.raises(ValueError, match="not in the graph that is drawn"):
+        draw(square, highlight=mg.explain(J, z))
+
+
+def test_what_python_adds_by_itself_is_not_named():
+    x = [Value(k / 10, label=f"x{k}") for k in range(1, 4)]
+    out = mg.tanh(sum(x))
+    assert draw(out).scene.cards[-1].head == "tanh(x1 + x2 + x3)"
+    assert draw(out, detail="neurons").scene.cards[-1].head == "tanh(x1 + x2 + x3)"
+
+
+def test_a_drawing_opens_in_the_browser(monkeypatch, capsys):
+    import webbrowser
+
+    opened = []
+    monkeypatch.setattr(webbrowser, "open", lambda url: opened.append(url) or len(opened) < 2)
+    draw(Value(2.0) * 3).show()
+    mg.live(Value(2.0) * 3).show()
+    assert all(url.startswith("file:") and url.endswith("page.html") for url in opened)
+    assert "there is no browser to open it here: open file:" in capsys.readouterr().out

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..files import write_atomically
+from ..files import in_browser, write_atomically
 from ..graph.engine import Value
+from ..graph.explain import Explanation
+from ..graph.explain import Path as Steps
+from .formats.png import most_scale
 from .formats.tree import tree
 from .picture import theme as themes
 from .picture.fold import DETAILS, MOST_CARDS, Folding, fold, foldings
@@ -35,7 +39,7 @@ def draw(
     theme: str = "light",
     detail: str = "auto",
     local_derivatives: bool | None = None,
-    highlight: Value | Iterable[Value] | None = None,
+    highlight: Value | Explanation | Steps | Iterable[Value | Explanation | Steps] | None = None,
     direction: str = "LR",
     engine: str = "layered",
     max_nodes: int | None = None,
@@ -60,7 +64,8 @@ def draw(
             (the functions that a target calls, and `group`s), "layers" (cards of the same depth and kind are one);
             "auto" takes the first of these that fits a screen. What was folded is said in the caption.
         local_derivatives: whether edges carry derivatives; None leaves that to `detail`.
-        highlight: a Value, or several; everything that lies on no path from it to the result steps back.
+        highlight: a Value, what `explain` found, one of its paths, or several of these; the paths from it to the result
+            are lit, and everything else steps back.
         direction: "LR", left to right, or "TB", top to bottom.
         engine: "layered" (built in) or "dot" (Graphviz lays out and renders, where it is installed).
         max_nodes: the most cards there may be.
@@ -102,18 +107,11 @@ def draw(
         if len(roots) > 1:
             raise ValueError(f"backward=True takes one result, and this has {len(roots)}: draw one of them, or a loss")
         graph.sweep()
-    chosen: list[int] = []
-    if highlight is not None:
-        for value in [highlight] if isinstance(highlight, Value) else list(highlight):
-            if not isinstance(value, Value):
-                raise TypeError(f"highlight must be a Value or several, not {type(value).__name__}")
-            if id(value) not in graph.index_of:
-                raise ValueError(f"highlight: {value.label or value!r} is not in the graph that is drawn")
-            chosen.append(graph.index_of[id(value)])
+    chosen, lit = _lit(graph, highlight)
     looks: dict[str, Any] = {"title": title, "legend": legend, "local_derivatives": local_derivatives, "digits": digits}
 
     def drawn(folding: Folding) -> Drawing:
-        found = Drawing(scene(graph, folding, highlight=chosen, **looks), theme, direction, engine, digits)
+        found = Drawing(scene(graph, folding, highlight=chosen, lit=lit, **looks), theme, direction, engine, digits)
         found.widest = SCREEN[0] if detail == "auto" else math.inf
         found.graph, found.folding = graph, folding
         return found
@@ -125,6 +123,25 @@ def draw(
 
 CARD, PILL = 10_000.0, 3_000.0  # pixels that they take at least, with what lies between them
 SCREEN = (1600.0, 1000.0)  # the largest default picture: 16:10, and the smallest text is 9 px on a page of 1,440
+
+
+def _lit(graph: Graph, highlight: Any) -> tuple[list[int], set[tuple[int, int]] | None]:
+    """The nodes that are highlighted, and the uses (node, which operand) on single paths, where all are such."""
+    if highlight is None:
+        return [], None
+    wanted = [highlight] if isinstance(highlight, (Value, Explanation, Steps)) else list(highlight)
+    chosen: list[int] = []
+    uses: set[tuple[int, int]] = set()
+    for item in wanted:
+        if not isinstance(item, (Value, Explanation, Steps)):
+            raise TypeError(f"highlight must be a Value, an explanation or a path of one, not {type(item).__name__}")
+        value = item.wrt if isinstance(item, Explanation) else item.nodes[0] if isinstance(item, Steps) else item
+        if id(value) not in graph.index_of:
+            raise ValueError(f"highlight: {value.label or value!r} is not in the graph that is drawn")
+        chosen.append(graph.index_of[id(value)])
+        if isinstance(item, Steps):
+            uses |= {(graph.index_of[id(edge.target)], edge.position) for edge in item.edges}
+    return chosen, uses if all(isinstance(item, Steps) for item in wanted) else None
 
 
 def _excess(drawing: Drawing) -> float:
@@ -181,7 +198,8 @@ class Drawing:
         return tree(self.scene, self.digits)
 
     def __repr__(self) -> str:
-        return f"<Drawing of {len(self.scene.cards):,} cards; save() writes it, print() shows it as text>"
+        what = f"Drawing of {len(self.scene.cards):,} cards"
+        return f"<{what}: .show() opens it in the browser, .save('graph.svg') writes it, print() shows text>"
 
     @property
     def _colours(self) -> themes.Theme:
@@ -207,7 +225,7 @@ class Drawing:
             ValueError: scale is no positive number, or the picture would have more than 60 million pixels.
             ImportError: resvg-py is not installed.
         """
-        from .formats.png import check_scale, most_scale, png
+        from .formats.png import check_scale, png
 
         if scale is None:
             scale = 2.0 if self.engine == "dot" else min(2.0, most_scale(self.canvas))
@@ -314,6 +332,10 @@ class Drawing:
         made = makers[suffix]()
         return write_atomically(path, made)
 
+    def show(self) -> None:
+        """Open the picture in the browser, on a page of its own."""
+        in_browser(self.to_html())
+
     # ── notebooks ───────────────────────────────────────────────────────────────────────────────
     def _repr_svg_(self) -> str:
         return self.to_svg()
@@ -322,10 +344,12 @@ class Drawing:
         self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None
     ) -> dict[str, Any]:
         makers: dict[str, Callable[[], Any]] = {"image/svg+xml": self.to_svg, "text/plain": lambda: str(self)}
-        if include is not None and "image/png" in include:
-            makers["image/png"] = self.to_png
+        makers["image/png"] = lambda: self.to_png(min(1.5, most_scale(self.canvas)))
         wanted = set(makers if include is None else include) - set(exclude or ())
-        return {mime: make() for mime, make in makers.items() if mime in wanted}
+        made = {mime: make() for mime, make in makers.items() if mime in wanted - {"image/png"}}
+        with suppress(ImportError):  # what a notebook shows that was made elsewhere and is not trusted
+            made |= {"image/png": makers["image/png"]()} if "image/png" in wanted else {}
+        return made
 
 
 def label(names: Mapping[str, Any] | None = None, /, **more: Any) -> None:

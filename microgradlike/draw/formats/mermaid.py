@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..picture.scene import Scene
+from ..picture.scene import Edge, Scene
 from ..picture.text import visible
 from ..picture.theme import Theme
 
@@ -36,11 +36,15 @@ def mermaid(scene: Scene, theme: Theme, direction: str = "LR") -> str:
         opening, closing = ('("', '")') if card.kind == "input" else ('["', '"]')
         lines.append(f"  n{i}{opening}{'<br/>'.join(parts)}{closing}:::{'output' if card.output else card.kind}")
     wires = 0
+    labels: dict[tuple[int, int], list[str]] = {}  # two uses are one arrow: else one label would hide the other
+    for edge in scene.edges:
+        if edge.kind == "wire":
+            labels.setdefault((edge.tail, edge.head), []).append(_label(edge))
     for number, edge in enumerate(scene.edges):
-        text = "<br/>".join(
-            ("◀ " if kind == "sent" else "") + quoted(t) for t, kind in edge.texts if kind in ("derivative", "sent")
-        )
-        label = f'|"{text}"|' if text else ""
+        texts = [_label(edge)] if edge.kind != "wire" else labels.pop((edge.tail, edge.head), None)
+        if texts is None:
+            continue
+        label = f'|"{"<br/>".join(texts)}"|' if any(texts) else ""
         wires += 1
         if edge.kind == "wire":
             lines.append(f"  n{edge.tail} -->{label} n{edge.head}")
@@ -62,6 +66,11 @@ def mermaid(scene: Scene, theme: Theme, direction: str = "LR") -> str:
         note = f"%% {wires} edges, {len(text)} characters: Mermaid shows at most {limits} unless it is told otherwise"
         text = text.replace("\n", f"\n  {note}\n", 1) if not scene.title else text + f"  {note}\n"
     return text
+
+
+def _label(edge: Edge) -> str:
+    pills = [("◀ " if kind == "sent" else "") + quoted(t) for t, kind in edge.texts if kind in ("derivative", "sent")]
+    return "<br/>".join(pills)
 
 
 def _yaml(text: str) -> str:

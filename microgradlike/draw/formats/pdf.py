@@ -111,6 +111,12 @@ def _text(page: Any, shape: Text, theme: Theme) -> None:
     writer.setFillColor(getattr(theme, shape.colour))
     for run, face in _runs(shape.text, shape.bold):
         writer.setFont(face, shape.size)
+        thick = shape.bold and face not in (_REGULAR, _BOLD)  # these fonts have one weight: an outline makes the other
+        writer.setTextRenderMode(2 if thick else 0)
+        if thick:
+            page.setStrokeColor(getattr(theme, shape.colour))
+            page.setLineWidth(0.035 * shape.size)
+            page.setDash([])
         writer.textOut(run)
     page.drawText(writer)
     page.restoreState()

@@ -7,6 +7,7 @@ import html
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import log10
@@ -14,16 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from ...arguments.checks import real
-from ...files import write_atomically
+from ...files import in_browser, write_atomically
 from ...graph.engine import GraphError, Value
 from ...graph.modes import recording
 from ...graph.places import cell
 from ...ops import COMPARISONS
+from ..formats.png import most_scale, png
 from ..picture.fold import DETAILS, Folding, fold
 from ..picture.graph import Graph
 from ..picture.paint import Painter
 from ..picture.scene import Scene, scene
 from ..picture.text import number, total, visible
+from ..picture.theme import DARK, LIGHT
 from ..targets import DIRECTIONS, THEMES, known, roots_of, takes_list
 from .names import name_all
 from .steps import Key, Span, Step, hidden, steps, update
@@ -109,7 +112,7 @@ def live(
         >>> a, b, c = Value(5, label="a"), Value(3, label="b"), Value(2, label="c")
         >>> page = live(3 * (a + b * c))
         >>> page
-        <Live page of 6 cards; save() writes .html, .svg, .gif or .txt>
+        <Live page of 6 cards: .show() opens it in the browser, .save('page.html') writes it (or .svg, .gif)>
         >>> print(page.steps[3].text)
         Forward: v2 = a + v1 = 5 + 6 = 11.
     """
@@ -333,7 +336,7 @@ class Live:
         if count:
             cards = len(self.passes[0].scene.cards)
             what = f"{cards:,} cards" if count == 1 else f"{count:,} passes"
-        return f"<Live page of {what}; save() writes .html, .svg, .gif or .txt>"
+        return f"<Live page of {what}: .show() opens it in the browser, .save('page.html') writes it (or .svg, .gif)>"
 
     def to_html(self) -> str:
         """One self-contained page."""
@@ -384,11 +387,19 @@ class Live:
         tallest = max(painter.canvas().height for painter in self.painters())
         return round(min(tallest, 640) + 330)
 
+    def show(self) -> None:
+        """Open the page in the browser."""
+        in_browser(self.to_html())
+
     def _repr_html_(self) -> str:
         return framed(self.to_html(), self.title or "Computation graph", self.height())
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return {"text/html": self._repr_html_(), "text/plain": repr(self)}
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        bundle: dict[str, Any] = {"text/html": self._repr_html_(), "text/plain": repr(self)}
+        with suppress(ImportError):  # what a notebook shows that was not made here and is not trusted
+            canvas = self.painters()[0].canvas()
+            bundle["image/png"] = png(canvas, DARK if self.theme == "dark" else LIGHT, min(1.5, most_scale(canvas)))
+        return bundle
 
 
 def framed(page: str, title: str, height: int) -> str:

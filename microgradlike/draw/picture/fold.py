@@ -508,14 +508,14 @@ def _pattern(graph: Graph, end: int) -> str:
 
 
 def _summary(graph: Graph, nodes: Iterable[int]) -> str:
-    """Which operations there are how often: `4,096 × · 4,096 + · 16 tanh`."""
+    """Which operations there are how often: `4,096 ×, 4,096 +, 16 tanh`."""
     names: Counter[str] = Counter()
     for v in nodes:
         row = graph.rows[v]
         if row is not None:
-            names[row.symbol if row.symbol and row.symbol not in "x=·" and len(row.symbol) < 3 else row.name] += 1
+            names[row.symbol if row.arity == 2 and row.symbol in "+−×÷" else row.name] += 1
     shown = [f"{count:,} {name}" for name, count in names.most_common(4)]
-    return " · ".join(shown) + (f" · {len(names) - 4} more kind{'s' * (len(names) > 5)}" if len(names) > 4 else "")
+    return ", ".join(shown) + (f", {len(names) - 4} more kind{'s' * (len(names) > 5)}" if len(names) > 4 else "")
 
 
 def _stretches(graph: Graph, most: int) -> Folding:

@@ -191,8 +191,9 @@ class Painter:
         scene, plan = self.scene, self.plan
         inner = plan.extent if self.sideways else plan.extent[::-1]
         title = wrapped(visible(scene.title), 18, max(inner[0], 480.0), bold=True) if scene.title else []
-        wide = max([inner[0], 300.0, *(width(text, 18, bold=True) for text in title)])
-        self.left, self.top = SIDE, SIDE + (24.0 * len(title) + 14.0 if title else 0.0)
+        least = 300.0 if scene.caption or scene.legend else 0.0
+        wide = max([inner[0], least, *(width(text, 18, bold=True) for text in title)])
+        self.left, self.top = SIDE + (wide - inner[0]) / 2, SIDE + (24.0 * len(title) + 14.0 if title else 0.0)
         bands = self.bands()
         above = min([0.0, *(band.y - self.top for band in bands)])
         if above < 0:
@@ -319,7 +320,9 @@ class Painter:
         if self.scene.swept and self.scene.flows and not edge.active:
             thick = 1.1 + 2.6 * edge.flow
 
-        colour, back = edge.active or "line", edge.active == "gradient"
+        if edge.lit:
+            thick = max(thick, 2.6)
+        colour, back = edge.active or ("gradient" if edge.lit else "line"), edge.active == "gradient"
 
         def wire(points: Sequence[Point], tip: bool) -> None:
             path = self.curve(points, short=7.0 if tip and not back else 0.0)

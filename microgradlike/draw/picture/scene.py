@@ -105,6 +105,7 @@ class Edge:
     count: int = 1
     flow: float = 0.0  # what flows back along it in all, without signs, relative to the most in the picture
     dimmed: bool = False
+    lit: bool = False  # on a path that is highlighted
     active: str = ""  # a colour; where it is that of gradients, the arrow points back
 
 
@@ -174,6 +175,8 @@ class Names:
             row = self.graph.rows[node]
             if row is None:
                 found = number(self.graph.data[node], self.digits)
+            elif (begun := self.begun(node)) is not None:
+                found = self.name(begun, depth)
             elif depth == 0:
                 return "…"
             else:
@@ -181,6 +184,14 @@ class Names:
         if depth == 2:
             self._names[node] = found
         return found
+
+    def begun(self, node: int) -> int | None:
+        """x of the 0 + x that Python's sum begins with, which nobody wrote."""
+        row, operands = self.graph.rows[node], self.graph.operands[node]
+        if row is None or row.name != "add" or self.graph.labels[node] is not None:
+            return None
+        first, second = operands
+        return second if type(second) is int and type(first) is not int and first == 0.0 else None
 
     def expression(self, node: int, depth: int = 2) -> str:
         """The operation of a node, written with its operands' names."""
@@ -206,6 +217,8 @@ class Names:
             x = operands[i]
             if type(x) is not int:
                 return number(x, self.digits)
+            begun = self.begun(x) if x in inside else None
+            x = x if begun is None else begun
             if self.graph.labels[x] is None and self.graph.rows[x] is not None:
                 return self.unfolded(x, inside, depth - 1) if x in inside and depth else "…"
             return self.name(x)
@@ -221,10 +234,11 @@ def scene(
     legend: bool = False,
     local_derivatives: bool | None = None,
     highlight: Sequence[int] = (),
+    lit: set[tuple[int, int]] | None = None,
     digits: int = 4,
 ) -> Scene:
-    """The picture of `graph`, folded as `folding` says."""
-    return _Builder(graph, folding, digits, local_derivatives).build(title, legend, highlight)
+    """The picture of `graph`, folded as `folding` says; of what is highlighted, only the uses in `lit` if given."""
+    return _Builder(graph, folding, digits, local_derivatives).build(title, legend, highlight, lit)
 
 
 class _Builder:
@@ -254,7 +268,9 @@ class _Builder:
     def number(self, x: float) -> str:
         return number(x, self.digits)
 
-    def build(self, title: str | None, legend: bool, highlight: Sequence[int]) -> Scene:
+    def build(
+        self, title: str | None, legend: bool, highlight: Sequence[int], lit: set[tuple[int, int]] | None
+    ) -> Scene:
         graph, folding = self.graph, self.folding
         self.cards = [self.card(group) for group in folding.groups]
         self.join()
@@ -263,7 +279,7 @@ class _Builder:
         for card in self.cards:
             self.describe(card)
         if highlight:
-            self.dim(highlight)
+            self.dim(highlight, lit)
         if graph.stale:
             self.caption.append(
                 "a leaf was assigned after this graph was computed: computed values are the old ones, "
@@ -523,15 +539,18 @@ class _Builder:
                 lines.append(f"{row.name}: {row.doc}" if row.doc else row.name)
         card.tooltip = "\n".join(line for line in lines if line)
 
-    def dim(self, highlight: Sequence[int]) -> None:
-        """Everything that is on no path from the highlighted cards to an output steps back."""
-        wanted = {self.folding.group_of[node] for node in highlight}
-        on_path = set(wanted)
+    def dim(self, highlight: Sequence[int], lit: set[tuple[int, int]] | None) -> None:
+        """The paths from the highlighted cards to an output are lit; what is on none steps back."""
+        group_of, groups = self.folding.group_of, self.folding.groups
+        if lit is None:
+            ways = {(edge.tail, edge.head) for edge in self.edges if edge.kind != "constant"}
+        else:
+            ways = {(group_of[x], group_of[v]) for v, k in lit if type(x := self.graph.operands[v][k]) is int}
+        on_path = {group_of[node] for node in highlight}
         after: dict[int, list[int]] = {}
-        for edge in self.edges:
-            if edge.kind != "constant":
-                after.setdefault(edge.tail, []).append(edge.head)
-        stack = list(wanted)
+        for tail, head in ways:
+            after.setdefault(tail, []).append(head)
+        stack = list(on_path)
         while stack:
             for head in after.get(stack.pop(), ()):
                 if head not in on_path:
@@ -540,4 +559,7 @@ class _Builder:
         for i, card in enumerate(self.cards):
             card.dimmed = i not in on_path
         for edge in self.edges:
-            edge.dimmed = not (edge.tail in on_path and edge.head in on_path)
+            edge.lit = (edge.tail, edge.head) in ways and edge.tail in on_path
+            if edge.lit and lit is not None and groups[edge.head].kind not in ("neuron", "layer"):
+                edge.lit = (groups[edge.head].result, edge.position) in lit
+            edge.dimmed = not edge.lit

@@ -116,11 +116,16 @@ def shortened(text: str, most: float, size: float, bold: bool = False) -> str:
     return text[:low].rstrip() + ELLIPSIS
 
 
+_GAP = f"({ELLIPSIS})"
+
+
 def elided(text: str, most: float, size: float, bold: bool = False) -> str:
     """An expression shortened to `most` pixels: cut between terms, with the brackets closed again.
 
     >>> elided("tanh(b + w1 × x1 + w2 × x2)", 110, 10)
     'tanh(b + w1 × x1 + …)'
+    >>> elided("tanh((a + b × c) × (d + e))", 60, 13)
+    'tanh(…)'
     """
     if width(text, size, bold) <= most:
         return text
@@ -130,6 +135,8 @@ def elided(text: str, most: float, size: float, bold: bool = False) -> str:
             open_ones = [c for c in head if c in "()"]
             closing = ")" * max(open_ones.count("(") - open_ones.count(")"), 0)
             candidate = head + ELLIPSIS + closing
+            while f"({_GAP})" in candidate:  # one pair of brackets says it
+                candidate = candidate.replace(f"({_GAP})", _GAP)
             if width(candidate, size, bold) <= most:
                 return candidate
     return shortened(text, most, size, bold)
