@@ -158,6 +158,8 @@ TABLE: dict[str, Op] = {}
 
 
 def _row(name: str) -> Op:
+    if name == GIVEN.name:
+        return GIVEN
     try:
         return TABLE[name]
     except KeyError:
@@ -628,6 +630,31 @@ helper("sigmoid_minus", lambda m, g, z, x, y: g * m.logistic_density(x),
                         lambda m, g, z, x, y: -g,
    formula=lambda m, x, y: m.sigmoid(x) - y, domain=(REAL, PROBABILITY), doc="σ(x) − y")
 # fmt: on
+
+
+# ── not in the table: a number of somebody's, with its slopes ───────────────────────────────────
+NO_FORMULA = (
+    "Value(x, operands, slopes) is a number and its slopes at one place, without a formula: backward() can take it, "
+    "but no compiled function and no derivative of it as a graph (second ones, jvp). "
+    "mg.primitive(name, rule, formula=...) makes an operation that all of them take"
+)
+
+
+def _no_formula(*_: Any) -> Any:
+    raise TypeError(NO_FORMULA)
+
+
+def _given_slopes(m: Any, g: Any, z: Any, *xs: Any) -> Sequence[Any]:
+    slopes, _ = _halves(xs)
+    if type(z) is not float:
+        _no_formula()
+    return [*(None for _ in slopes), *(g * slope for slope in slopes)]
+
+
+GIVEN = Op(
+    "given slopes", pullback=_given_slopes, formula=_no_formula, public=False, parameters=("*slopes", "*operands"),
+    write=lambda *xs: f"given({_listed(*_halves(xs)[1])})", symbol="∂",
+)  # fmt: skip
 
 
 def _softmax_minus(m: Any, g: Any, k: Any, xs: Sequence[Any], ys: Sequence[Any]) -> list[Any]:

@@ -1,4 +1,5 @@
-# What Cython must know of value.py that its annotations cannot say: how nodes are freed, which module variables are C's.
+# What Cython must know of value.py that its annotations cannot say: how nodes are freed, what setting an unknown
+# attribute says, which module variables are C's.
 
 # Freeing a node frees its operands, and so on down: as a recursion it would overflow the C stack on a deep graph (and
 # what Python has against that, the trashcan, needs the collector). So a node that dies while another is being freed
@@ -38,8 +39,23 @@ cdef extern from *:
         free_one = plain_value->tp_dealloc;
         plain_value->tp_dealloc = free_in_turn;
     }
+
+    /* A Value takes no attributes of others: programs from elsewhere (an Adam's p.m = 0) are told what to do. */
+    static int set_or_say(PyObject *o, PyObject *name, PyObject *value) {
+        if (PyObject_GenericSetAttr(o, name, value) == 0)
+            return 0;
+        if (value && PyErr_ExceptionMatches(PyExc_AttributeError) && !_PyType_Lookup(Py_TYPE(o), name))
+            PyErr_Format(PyExc_AttributeError,
+                "a Value takes no attribute %R: keep what belongs to it in a dict by the Value, say m[v] = 0.0", name);
+        return -1;
+    }
+
+    static void say_what_to_set(PyObject *type) {
+        ((PyTypeObject *)type)->tp_setattro = set_or_say;
+    }
     """
     void free_without_recursion(object type)
+    void say_what_to_set(object type)
 
 # The rows of the table as C, which installing writes.
 cdef extern from "eager.h":

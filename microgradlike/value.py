@@ -29,7 +29,7 @@ from . import floats
 from .floats.reading import checked, number
 from .floats.rounding import floor_quotient, rounded
 from .messages import did_you_mean
-from .ops import NAN, ROWS, TABLE, Gated, Op
+from .ops import GIVEN, NAN, NO_FORMULA, ROWS, TABLE, Gated, Op
 
 try:
     import cython
@@ -120,10 +120,16 @@ class Value:
 
     Args:
         data: a real number: int, float, Fraction, Decimal or a NumPy scalar; stored as a float.
+        operands: what data was computed from by an operation of your own: a tuple of Values and numbers. None (or the
+            empty tuple) for a leaf; text is the label.
+        slopes: the derivative of data by each operand, numbers. Such a node has first derivatives only, and cannot be
+            compiled: `microgradlike.primitive` makes operations without these limits.
         label: a name for pictures and messages; any text.
 
     Raises:
-        TypeError: data is text, None, complex, a sequence, an array or already a Value.
+        TypeError: data is text, None, complex, a sequence, an array or already a Value; or operands came without
+            slopes, or while a function is being compiled.
+        ValueError: there are more operands than slopes, or fewer.
         OverflowError: data is an integer too large for a float.
 
     Example:
@@ -132,6 +138,10 @@ class Value:
         >>> (a * b + a).backward()
         >>> a.grad, b.grad
         (4.0, 5.0)
+        >>> c = Value(a.data**3, (a,), (3 * a.data**2,))
+        >>> c.backward()
+        >>> a.grad
+        79.0
 
     `<`, `<=`, `>`, `>=`, `if`, and `==` with a number, look at the data. Two Values are equal only if they are the
     same node, and their hash is by identity.
@@ -152,7 +162,7 @@ class Value:
 
     kind = "input"  # what a leaf is in a picture; nn.Parameter says "parameter"
 
-    def __init__(self, data: Any, label: Any = None) -> None:
+    def __init__(self, data: Any, operands: Any = None, slopes: Any = None, label: Any = None) -> None:
         self._grad = 0.0
         self._b = None
         self._mark = 0
@@ -167,6 +177,13 @@ class Value:
             self._code = 0
             self._a = None
             self._epoch = 0
+        if operands is not None:
+            if type(operands) is str:
+                label = operands
+            else:
+                _give(self, operands, slopes)
+        elif slopes is not None:
+            raise TypeError(f"slopes without operands: {slopes!r}")
         if label is not None:
             self.label = label
         if _observer is not None and self._a is None:
@@ -186,7 +203,7 @@ class Value:
         if self._a is not None:
             raise GraphError(
                 f"data of {_name_of(self)} was computed by {ROWS[self._code].name} and cannot be assigned: "
-                "assign the leaf it depends on and compute it again, or start from v.detach()"
+                "assign the leaf it depends on and compute it again, or go on from a leaf, v = v.detach()"
             )
         if type(number) is not float:
             number = checked(number)
@@ -547,8 +564,9 @@ class Value:
         return _elsewhere.reduced(self)
 
 
-if COMPILED:
-    free_without_recursion(Value)  # type: ignore[name-defined]  # noqa: F821  (value.pxd defines it)
+if COMPILED:  # value.pxd defines these
+    free_without_recursion(Value)  # type: ignore[name-defined]  # noqa: F821
+    say_what_to_set(Value)  # type: ignore[name-defined]  # noqa: F821
 
 
 # ── making nodes ────────────────────────────────────────────────────────────────────────────────
@@ -647,6 +665,34 @@ def epoch(v: Any = None) -> int:
         return _epoch
     node: Value = v
     return node._epoch
+
+
+def _give(v: Value, operands: Any, slopes: Any) -> None:
+    """Make a new leaf a node that depends on these operands with these slopes."""
+    if isinstance(slopes, str) or (slopes is None and operands):
+        raise TypeError(
+            f"Value(data, operands, slopes) wants the derivative of data by each operand, not {slopes!r}, and has no "
+            "_backward: say Value(x**2, (v,), (2 * x,)) for an operation of your own. mg.primitive(name, rule, "
+            "formula=...) makes one that also compiles and has derivatives of any order, and mg.tanh, mg.exp, mg.log "
+            "... are here already"
+        )
+    if not isinstance(operands, (tuple, list)):
+        kind = type(operands).__name__
+        raise TypeError(
+            f"operands must be a tuple of Values and numbers (or text, the label), not {kind}: {operands!r}"
+        )
+    operands = _operands(GIVEN, tuple(operands))
+    slopes = tuple([checked(slope, "slope") for slope in (() if slopes is None else slopes)])
+    if len(slopes) != len(operands):
+        raise ValueError(f"{len(operands)} operands, but {len(slopes)} slopes")
+    if is_observed():
+        raise TypeError(NO_FORMULA)
+    if operands and is_recording():
+        v._code = GIVEN.number
+        v._a = slopes + operands
+        v._epoch = _epoch
+        if _special:
+            _noticed(v)
 
 
 def _noticed(v: Value) -> Any:

@@ -8,9 +8,11 @@ class that such a program brings along, and micrograd itself where it is install
 
 from __future__ import annotations
 
+import copy
 import importlib
 import importlib.util
 import math
+import pickle
 import random
 import sys
 from pathlib import Path
@@ -19,6 +21,7 @@ import pytest
 
 import microgradlike as mg
 from microgradlike import Value
+from microgradlike.graph.engine import compiled
 
 BENCHMARKS = Path(__file__).parents[1] / "docs" / "benchmarks"
 
@@ -228,7 +231,7 @@ def test_micrograds_drawing_code_finds_its_way():
                 build(child)
 
     build(root)
-    assert {"+", "*", "**2.0", "ReLU", ""} <= {v._op for v in nodes}
+    assert {"+", "*", "**2", "ReLU", ""} <= {v._op for v in nodes}
     assert a in nodes and b in nodes
     assert all("{:.4f}".format(v.data) and f"{v.grad:.4f}" for v in nodes)  # noqa: UP032  (as it is written there)
     assert len(edges) == sum(len(v._prev) for v in nodes)
@@ -407,3 +410,170 @@ def test_backward_passes_by_hand():
     (mean := mg.mean([x1, x1, 3.0])).grad = 3.0
     mean._backward()
     assert x1.grad == by_hand[0] + 2.0
+
+
+# ── operations of one's own, and names from there ────────────────────────────────────────────────
+def test_a_value_with_given_slopes():
+    """microgpt makes its operations so: Value(number, operands, local derivatives)."""
+    x, y = Value(2.0, "x"), Value(3.0)
+    cube = Value(x.data**3, (x,), (3 * x.data**2,))
+    root = cube * y + Value(x.data * y.data, [x, y], [y.data, x.data], label="product") * x + Value(7, (), ())
+    root.backward()
+    assert (root.data, x.grad, y.grad) == (24.0 + 12.0 + 7.0, 36.0 + 6.0 + 6.0, 8.0 + 4.0)
+    assert Value(5.0, "name").label == Value(5.0, label="name").label == "name" and root.is_leaf is False
+    assert mg.grad(lambda v: Value(v.data**2, (v,), (2 * v.data,)) * v)(3.0) == 27.0
+    twice = Value(1.0, (x, x, 4.0), (1.0, 2.0, 5.0))
+    x.zero_grad()
+    twice.backward()
+    assert x.grad == 3.0
+    with mg.no_grad():
+        assert Value(1.0, (x,), (1.0,)).is_leaf
+    for copied in (copy.deepcopy(cube), pickle.loads(pickle.dumps(cube))):
+        leaf = next(v for v in mg.topological_order(copied) if v.label == "x")
+        copied.zero_grad()
+        copied.backward()
+        assert (copied.data, leaf.grad) == (8.0, 12.0)
+    assert "given" in str(mg.draw(cube)) and "12" in str(mg.explain(cube, x))
+    with mg.detect_anomaly(), pytest.raises(mg.AnomalyError):
+        Value(math.inf, (x,), (1.0,)).backward()
+
+
+def test_given_slopes_say_where_they_end():
+    x = Value(2.0)
+    square = lambda v: Value(v.data**2, (v,), (2 * v.data,))
+    node = square(x)
+    for use in (
+        lambda: mg.compile(square)(2.0),
+        lambda: mg.compile(node, inputs=[x])(2.0),
+        lambda: mg.gradients(node, [x]),
+        lambda: mg.hessian(square)(2.0),
+        lambda: mg.jvp(square, (2.0,), (1.0,)),
+        lambda: mg.live(node).to_html(),
+    ):
+        with pytest.raises(TypeError, match="primitive"):
+            use()
+    with pytest.raises(TypeError, match=r"no(t 'tanh')?.*_backward.*mg.primitive"):
+        Value(0.5, (x,), "tanh")
+    with pytest.raises(TypeError, match="primitive"):
+        Value(0.5, (x,))
+    with pytest.raises(ValueError, match="2 operands, but 1 slopes"):
+        Value(0.5, (x, x), (1.0,))
+    with pytest.raises(TypeError, match="slope must be a real number"):
+        Value(0.5, (x,), (x,))
+    with pytest.raises(TypeError, match="operands must be a tuple"):
+        Value(0.5, x, 1.0)
+    with pytest.raises(TypeError, match="slopes without operands"):
+        Value(0.5, slopes=(1.0,))
+    with pytest.raises(TypeError, match="given slopes"):
+        Value(0.5, ("x",), (1.0,))
+
+
+def test_names_from_there_have_a_cure():
+    a, b = Value(2.0), Value(3.0)
+    assert [(2**a)._op, (a**b)._op, (a**0.5)._op, (a - b)._op, (a / b)._op, a.exp()._op, a.tanh()._op, (-a)._op] == [
+        *("**", "**", "**0.5", "-", "/", "exp", "tanh", "-")
+    ]
+    for name, cure in {
+        "_children": "v.args",
+        "children": "v.args",
+        "_local_grads": "mg.explain",
+        "topo": "mg.topological_order",
+    }.items():
+        with pytest.raises(AttributeError, match=cure):
+            getattr(a, name)
+
+    class V(Value):
+        def softplus2(self):
+            return self.softplus() * 2
+
+    assert V(1.0).softplus2().data > 0
+    with pytest.raises(AttributeError, match=r"V has.*softplus2\(v\)"):
+        (V(1.0) + 1).softplus2()
+    computed = a * b
+    with pytest.raises(mg.GraphError, match=r"v = v.detach\(\)"):
+        computed.data += 0.1
+    with pytest.raises(AttributeError, match="by the Value" if compiled else "no attribute 'm'"):
+        a.m = 0.0
+    with pytest.raises(AttributeError):
+        a.args = ()
+    V(1.0).colour = "red"
+
+
+def test_a_lecture_on_scalar_autograd():
+    """The steps of a lecture that builds one: slopes by nudging, a neuron by hand and in pieces, a net."""
+    h, a, b, c, f = 1e-6, Value(2.0, label="a"), Value(-3.0, label="b"), Value(10.0, label="c"), Value(-2.0, label="f")
+    loss = lambda: (a * b + c) * f
+    loss().backward()
+    for leaf in (a, b, c, f):
+        before = loss().data
+        leaf.data += h
+        assert leaf.grad == pytest.approx((loss().data - before) / h, rel=1e-4)
+        leaf.data -= h
+
+    def neuron(activation):
+        x1, x2, w1, w2 = (Value(x, label=n) for x, n in ((2.0, "x1"), (0.0, "x2"), (-3.0, "w1"), (1.0, "w2")))
+        total = x1 * w1 + x2 * w2 + Value(6.8813735870195432, label="b")
+        return activation(total), (x1, w1, x2, w2)
+
+    def in_pieces(n):
+        e = (2 * n).exp()
+        return (e - 1) / (e + 1)
+
+    def own(n):
+        t = math.tanh(n.data)
+        return Value(t, (n,), (1 - t**2,), label="tanh")
+
+    for activation in (Value.tanh, in_pieces, own):
+        out, leaves = neuron(activation)
+        out.backward()
+        assert out.data == pytest.approx(0.7071067811865476)
+        assert [leaf.grad for leaf in leaves] == pytest.approx([-1.5, 1.0, 0.5, 0.0])
+
+    out, leaves = neuron(Value.tanh)
+    out.grad = 1.0  # the sweep by hand
+    for node in reversed(mg.topological_order(out)):
+        node._backward()
+    assert [leaf.grad for leaf in leaves] == pytest.approx([-1.5, 1.0, 0.5, 0.0])
+
+    net = mg.nn.MLP(3, [4, 4, 1], activation="tanh", seed=1)
+    xs, ys = [[2.0, 3.0, -1.0], [3.0, -1.0, 0.5], [0.5, 1.0, 1.0], [1.0, 1.0, -1.0]], [1.0, -1.0, -1.0, 1.0]
+    assert len(net.parameters()) == 41
+    history = []
+    for _ in range(60):
+        total = sum((net(x) - y) ** 2 for x, y in zip(xs, ys, strict=True))
+        for p in net.parameters():
+            p.grad = 0.0
+        total.backward()
+        for p in net.parameters():
+            p.data += -0.05 * p.grad
+        history.append(total.data)
+    assert history[-1] < 0.05 < history[0]
+    assert "<svg" in mg.draw(net(xs[0])).to_svg()
+
+
+def test_moons_with_weights_set_by_hand():
+    """A program that sets all weights itself, and trains by hinge loss and weight decay as micrograd's demo does."""
+    rng = random.Random(3)
+    net = mg.nn.MLP(2, [6, 6, 1], activation="relu", seed=0)
+    for layer in net.layers:
+        for neuron in layer.neurons:
+            neuron.w = [Value(rng.uniform(-1, 1)) for _ in neuron.w]
+            neuron.b = Value(0.0)
+    points = [(t, side) for side in (0, 1) for t in [math.pi * (i + 0.5) / 12 for i in range(12)]]
+    X = [(math.cos(t), math.sin(t)) if side == 0 else (1 - math.cos(t), 0.5 - math.sin(t)) for t, side in points]
+    y = [2 * side - 1 for _, side in points]
+    assert len(net.parameters()) == 6 * 3 + 6 * 7 + 7
+
+    def loss():
+        scores = [net(x) for x in X]
+        data = sum((1 + -yi * s).relu() for yi, s in zip(y, scores, strict=True)) * (1.0 / len(y))
+        hits = [(yi > 0) == (s.data > 0) for yi, s in zip(y, scores, strict=True)]
+        return data + 1e-4 * sum(p * p for p in net.parameters()), sum(hits) / len(hits)
+
+    for step in range(80):
+        total, accuracy = loss()
+        net.zero_grad()
+        total.backward()
+        for p in net.parameters():
+            p.data -= (1.0 - 0.9 * step / 80) * p.grad
+    assert accuracy > 0.95

@@ -31,7 +31,13 @@ def attribute(v: Value, name: str) -> Any:
         found = method(v, name)  # NumPy calls x.arctan2(y), x.rint() ... on the elements of an array
         if found is not None:
             return found
-    raise AttributeError(f"a Value has no {name!r}{'' if name.startswith('_') else _remedy(name)}")
+    for kind in Value.__subclasses__():
+        if name in vars(kind) and type(v) is Value:
+            raise AttributeError(
+                f"a Value has no {name!r}: {kind.__name__} has, but what operations compute are plain Values; "
+                f"write a function {name}(v), or an operation by mg.primitive"
+            )
+    raise AttributeError(f"a Value has no {name!r}{_remedy(name)}")
 
 
 def methods() -> list[str]:
@@ -43,7 +49,10 @@ def _symbol(row: Op | None, args: tuple[Any, ...]) -> str:
     """micrograd's `_op`."""
     if row is None:
         return ""
-    return {"multiply": "*", "relu": "ReLU", "pow": f"**{args[-1]}"}.get(row.name, row.symbol or row.name)
+    if row.name == "pow":
+        return f"**{args[1]:g}" if type(args[1]) is float else "**"
+    known = {"add": "+", "subtract": "-", "negative": "-", "multiply": "*", "divide": "/", "relu": "ReLU"}
+    return known.get(row.name, row.name)
 
 
 def _one_step_back(node: Value) -> None:
@@ -64,6 +73,10 @@ _INSTEAD = {
     "clamp": "it is v.clip(low, high)",
     "name": "its name is v.label",
     "gradient": "it is v.grad",
+    **dict.fromkeys(("_children", "_parents", "children", "parents", "_inputs"), "the operands are v.args"),
+    "_local_grads": "the slope along every edge is in mg.explain(v)",
+    **dict.fromkeys(("topo", "build_topo", "topological_sort"), "it is mg.topological_order(v)"),
+    "__dict__": "it holds v.data, v.grad, v.op, v.args and v.label",
 }
 
 
@@ -75,6 +88,8 @@ def _remedy(name: str) -> str:
         return f": it takes a sequence of Values, microgradlike.{name}([...])"
     if name in _INSTEAD:
         return f": {_INSTEAD[name]}"
+    if name.startswith("_"):
+        return ""
     hint = did_you_mean(name, [*methods(), "backward", "data", "grad", "label", "zero_grad", "detach"])
     return hint and f"; {hint}"
 
