@@ -92,8 +92,8 @@ def inputs(case: dict[str, Any]) -> tuple[list[float], list[float], bool]:
 
 @either
 @pytest.mark.parametrize("name", sorted(reference()))
-def test_every_case_of_the_reference_is_met(name, m):
-    row, wrong = TABLE[NAMES.get(name, name)], []
+def test_every_case_of_the_reference_is_met(name, m, record_property):
+    row, wrong, worst, numbers, specials = TABLE[NAMES.get(name, name)], [], 0.0, 0, 0
     for case in reference()[name]:
         x, parameters, leading = inputs(case)
         z, partials = computed(row, *parameters, *x, m=m) if leading else computed(row, *x, *parameters, m=m)
@@ -105,9 +105,18 @@ def test_every_case_of_the_reference_is_met(name, m):
             if field not in case["soft"]:  # soft: a convention, not mathematics
                 nearest = float.fromhex(truth)
                 error = distance(got, nearest, fraction)
+                worst, numbers, specials = (
+                    max(worst, error),
+                    numbers + 1,
+                    specials + (not nearest or nearest - nearest != 0),
+                )
                 if not error <= ULPS:
                     wrong.append(f"{case['kind']}: {field} at {x} is {nearest!r}, not {got!r}: {error:.3g} ulp")
     assert not wrong, "\n".join(wrong)
+    if m is floats:
+        for figure, found in (("cases", len(reference()[name])), ("numbers", numbers), ("specials", specials)):
+            record_property(figure, found)
+        record_property("worst", worst)
 
 
 # ── mpmath: the value of each row, once more ────────────────────────────────────────────────────

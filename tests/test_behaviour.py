@@ -32,7 +32,7 @@ class Seen(Value):
 
 
 # ── depth ───────────────────────────────────────────────────────────────────────────────────────
-def test_a_million_nodes_deep_with_the_default_limit_and_a_small_stack():
+def test_a_million_nodes_deep_with_the_default_limit_and_a_small_stack(record_property):
     """Each step would recurse a million levels if it recursed; the stack has room for a few hundred."""
     printed = run(
         """
@@ -74,6 +74,7 @@ print("done")
 """
     )
     assert printed.split() == ["swept", "copied", "copied", "freed", "done"]
+    record_property("nodes", 1_000_000)
 
 
 def test_deep_graphs_of_every_kind_of_node():
@@ -97,7 +98,7 @@ def _chain(v, depth):
 
 
 # ── memory ──────────────────────────────────────────────────────────────────────────────────────
-def test_bytes_per_node():
+def test_bytes_per_node(record_property):
     """Of a chain after a sweep, everything included, as the allocator sees it."""
     printed = run(
         """
@@ -117,6 +118,7 @@ print((tracemalloc.get_traced_memory()[0] - before) / n)
 """
     )
     assert float(printed) <= (150 if mg.compiled else 250)
+    record_property("bytes", float(printed))
 
 
 def uses():
@@ -301,7 +303,7 @@ def test_an_exception_inside_a_rule_changes_no_gradient(primitive, error, fails_
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers that interrupt, which Windows has not")
 @pytest.mark.skipif(sys.gettrace() is not None, reason="an interrupt leaves the locks of coverage's tracer held")
-def test_an_interrupt_at_any_moment_changes_all_gradients_or_none():
+def test_an_interrupt_at_any_moment_changes_all_gradients_or_none(record_property):
     def interrupt(number, frame):
         raise KeyboardInterrupt
 
@@ -337,6 +339,7 @@ def test_an_interrupt_at_any_moment_changes_all_gradients_or_none():
     finally:
         signal.signal(signal.SIGALRM, before)
     assert interrupted > 0 and completed > 0
+    record_property("interrupts", interrupted)
     done = threading.Thread(target=root.backward, daemon=True)  # and no lock was left behind
     done.start()
     done.join(timeout=60)
@@ -344,7 +347,7 @@ def test_an_interrupt_at_any_moment_changes_all_gradients_or_none():
 
 
 # ── threads ─────────────────────────────────────────────────────────────────────────────────────
-def test_threads_that_share_parameters_lose_no_update():
+def test_threads_that_share_parameters_lose_no_update(record_property):
     sweeps, w, b = 1000 * FACTOR, Value(0.5), Value(0.25)
     start = threading.Barrier(8)
     errors = []
@@ -370,6 +373,7 @@ def test_threads_that_share_parameters_lose_no_update():
     assert not errors
     assert w.grad == sweeps * sum(range(8))
     assert b.grad == 8 * sum(k % 3 for k in range(sweeps))
+    record_property("sweeps", 8 * sweeps)
 
 
 def test_contexts_hold_for_their_own_thread_only():

@@ -248,3 +248,21 @@ def test_the_project_of_the_how_to_page_passes_its_tests(tmp_path):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert "4 passed" in done.stdout and done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_page_of_guarantees_is_that_of_its_table():
+    """Every promise of guarantees.py is on the page, with a figure; every test that it names exists."""
+    sys.path.insert(0, str(DOCS))
+    from guarantees import GUARANTEES
+
+    page = (DOCS / "guarantees.md").read_text("utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) == len(GUARANTEES)
+    for row, (_, promise, _, tests) in zip(rows, GUARANTEES, strict=True):
+        _, told, figure, named = row.strip("|").split("|")
+        assert told.strip() == promise and re.search(r"\d", figure) and "{" not in figure
+        for test in tests:
+            assert f"`{test}`" in named
+            file, _, name = test.partition("::")
+            source = (DOCS.parent / "tests" / file).read_text("utf-8")
+            assert not name or re.search(rf"^def {name}\(", source, re.MULTILINE), test
