@@ -22,6 +22,11 @@ def numbers(result):
     return [float(result.data if isinstance(result, Value) else result)]
 
 
+def rows(found):
+    """What `map` answers, a result for each row."""
+    return list(zip(*map(rows, found), strict=True)) if isinstance(found, tuple) else list(found)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("block", range(4))
 def test_the_compiled_function_is_the_function(backend, block):
@@ -33,13 +38,16 @@ def test_the_compiled_function_is_the_function(backend, block):
         x, y = program.numbers
         points = [(x, y), (x + 1e-3, y), (x, y - 1e-3)]
         points += [(choice.choice(POINTS), choice.choice(POINTS)) for _ in range(6)]
-        for f in (lambda *xs: program(*map(mg.positive, xs)), mg.grad(program, argnums=(0, 1))):
+        for f in (
+            lambda *xs: program(*map(mg.positive, xs)),
+            mg.grad(program, argnums=(0, 1)),
+            mg.hessian(program, argnums=(0, 1)),
+        ):
             step = mg.compile(f, backend=backend)
             expected = [numbers(f(*map(Value, point))) for point in points]
             report = f"{program!r}, seed {seed}"
             for point, z in zip(points, expected, strict=True):
                 assert numbers(step(*point)) == pytest.approx(z, rel=1e-10, abs=1e-13, nan_ok=True), report
-            found = step.map(*map(list, zip(*points, strict=True)))
-            rows = zip(*found, strict=True) if isinstance(found, tuple) else found
-            for row, z in zip(rows, expected, strict=True):
+            found = rows(step.map(*map(list, zip(*points, strict=True))))
+            for row, z in zip(found, expected, strict=True):
                 assert numbers(row) == pytest.approx(z, rel=1e-10, abs=1e-13, nan_ok=True), report
