@@ -39,6 +39,7 @@ extensions = [
     "primitives",  # _ext/: the reference of primitives, made from the table
     "beside",  # _ext/: benchmarks and examples, which lie beside the pages
     "readers",  # _ext/: languages, editions, a text for every picture
+    "house",  # _ext/: the rooms of the package as a picture, made from its imports
     "docstrings",  # _ext/: `name` is code in docstrings, too
 ]
 exclude_patterns = ["_build", "_ext", "_kernel", "examples", "benchmarks", "**/.ipynb_checkpoints"]
