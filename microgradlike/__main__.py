@@ -55,11 +55,12 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
     tour = commands.add_parser(
-        "tour", help="the worked examples, checked digit by digit, and a first model on real data"
+        "tour", help="a lesson: one graph, one neuron, a network, models of real data; every figure is checked"
     )
     tour.add_argument(
         "folder", nargs="?", default="microgradlike-tour", help="where the pictures go (default: %(default)s)"
     )
+    tour.add_argument("--figures", action="store_true", help="list every figure that was compared")
     version = commands.add_parser("version", help="the version, and which engine runs")
     version.add_argument("--all", action="store_true", help="all that a bug report needs: backends, versions, platform")
     for name, what in (
@@ -165,7 +166,7 @@ def _tour(chosen: argparse.Namespace) -> int:
     from .tour import tour
 
     try:
-        return tour(chosen.folder)
+        return tour(chosen.folder, chosen.figures)
     except OSError as error:
         print(f"cannot write to {chosen.folder!r}: {error.strerror or error}; name another folder", file=sys.stderr)
         return 2

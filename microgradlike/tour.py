@@ -1,6 +1,7 @@
-"""The guided tour, `python -m microgradlike tour`: the worked examples, digit by digit, then a first run on real data.
+"""The guided tour, `python -m microgradlike tour`: a lesson in order, from one graph to models of real data.
 
-Every figure of the source texts is printed beside what the engine computes. Pictures go to one folder.
+Every figure of the worked examples is compared with what the engine computes; `--figures` lists them. Pictures and
+pages go to one folder.
 """
 
 from __future__ import annotations
@@ -8,19 +9,22 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import microgradlike as mg
 from microgradlike import Value, datasets, losses, nn, optim
 from microgradlike.files import write_atomically
+from microgradlike.graph.explain import explain
 
 
 class Checks:
-    """Prints figures beside the digits that are expected of them, and counts those that are off."""
+    """Compares figures with the digits that are expected of them, counts those that are off and keeps the list."""
 
     def __init__(self) -> None:
         self.off = self.made = 0
+        self.lines: list[str] = []
 
     def __call__(self, name: str, found: Any, expected: str) -> None:
         """One figure: `expected` is a decimal text; found must print as it, with as many digits."""
@@ -29,7 +33,10 @@ class Checks:
         shown = f"{number:.{digits}f}"
         self.made += 1
         self.off += shown != expected
-        print(f"  {name:<14} {shown:>14}   expected {expected:>12}   {'ok' if shown == expected else 'OFF'}")
+        line = f"  {name:<14} {shown:>14}   expected {expected:>12}   {'ok' if shown == expected else 'OFF'}"
+        self.lines.append(line)
+        if shown != expected:
+            print(line)
 
 
 Show = Callable[[Value, str, str], None]  # saves a picture of a Value under a name, with a title
@@ -37,12 +44,21 @@ Show = Callable[[Value, str, str], None]  # saves a picture of a Value under a n
 
 def heading(text: str) -> None:
     """A section of the tour."""
-    print(f"\n{text}\n{'─' * len(text)}")
+    print(f"\033[1m{text}\033[0m" if sys.stdout.isatty() else text)
+
+
+def tree(v: Value) -> None:
+    """The graph of a Value as text, if this machine can draw."""
+    try:
+        from microgradlike.draw import draw
+    except ImportError:
+        return
+    print("\n".join(f"   {line}" for line in str(draw(v, detail="full")).splitlines()))
 
 
 def computation_graph(check: Checks, show: Show) -> None:
     """E1: J = 3(a + b·c), forward and backward."""
-    heading("E1  A computation graph: J(a, b, c) = 3(a + b·c) at a = 5, b = 3, c = 2")
+    heading("1. A computation graph, forward and backward: J = 3(a + b·c)")
     a, b, c = Value(5, label="a"), Value(3, label="b"), Value(2, label="c")
     u = b * c
     v = a + u
@@ -56,12 +72,14 @@ def computation_graph(check: Checks, show: Show) -> None:
         check(name, found, expected)
     raised = 3 * (Value(5.001) + b * c)
     check("J(a + 0.001)", raised, "33.003")
+    tree(J)
+    print(f"   a grows by 0.001, and J by {raised.data - J.data:.3f}: that is what ∂J/∂a = {a.grad:g} says.")
     show(J, "E1-computation-graph", "J = 3(a + b·c)")
 
 
 def branching_graph(check: Checks, show: Show) -> None:
     """E2: y = 2x, z = x, J = 3yz: the gradients of two paths add."""
-    heading("E2  A branching graph: y = 2x, z = x, J = 3·y·z at x = 5: the paths add, 6z + 3y")
+    heading("2. Where paths meet, gradients add: J = 3·y·z with y = 2x, z = x")
     x = Value(5, label="x")
     y = 2 * x
     z = mg.positive(x)
@@ -72,12 +90,13 @@ def branching_graph(check: Checks, show: Show) -> None:
     check("through y, 6z", through_y, "30")
     check("through z, 3y", through_z, "30")
     check("dJ/dx", x.grad, "60")
+    print("   " + str(explain(J, x)).replace("\n\n", "\n").replace("\n", "\n   "))
     show(J, "E2-branching-graph", "J = 3·y·z with y = 2x, z = x")
 
 
 def logistic_regression_by_hand(check: Checks, show: Show) -> None:
     """E3: one example through one neuron; the gradients are a − y times the inputs."""
-    heading("E3  Logistic regression, one example: z = w1·x1 + w2·x2 + b, a = σ(z), L = −(y·ln a + (1−y)·ln(1−a))")
+    heading("3. One neuron and one example: z = w1·x1 + w2·x2 + b, a = σ(z), L = −ln a")
     x1, x2, y = 1.5, -2.0, 1.0
     w1, w2, b = (nn.Parameter(number, name) for number, name in [(0.8, "w1"), (0.3, "w2"), (-0.1, "b")])
     z = w1 * x1 + w2 * x2 + b
@@ -94,16 +113,20 @@ def logistic_regression_by_hand(check: Checks, show: Show) -> None:
         ("db = dz", b.grad, a.data - y),
     ]:  # fmt: skip
         check(name, found, f"{by_hand:.8f}")
+    print(f"   a = {a.data:.4f}, L = {L.data:.4f}. Every gradient is a − y = {z.grad:.4f} times an input:")
+    print(f"   dw1 = {w1.grad:.4f}, dw2 = {w2.grad:.4f}, db = {b.grad:.4f}")
     show(L, "E3-logistic-regression", "Logistic regression, one example")
 
 
 def cross_entropies(check: Checks, _show: Show) -> None:
     """E5: the loss of a distribution over classes; softmax from scores."""
-    heading("E5  Cross-entropy with a one-hot target: H(P, Q) = −Σ P·ln Q, the second class being true")
-    check("Q=(.2,.7,.1)", losses.categorical_cross_entropy([0.2, 0.7, 0.1], 1), "0.35667")
-    check("Q=(.4,.4,.2)", losses.categorical_cross_entropy([0.4, 0.4, 0.2], 1), "0.91629")
+    heading("4. Several classes: the cross-entropy of what was said and what is true, the second class")
+    sure, unsure = (losses.categorical_cross_entropy(q, 1) for q in ([0.2, 0.7, 0.1], [0.4, 0.4, 0.2]))
+    check("Q=(.2,.7,.1)", sure, "0.35667")
+    check("Q=(.4,.4,.2)", unsure, "0.91629")
     clear, close = mg.softmax([1.37, 0.0]), mg.softmax([1.37, 1.36])
-    print(f"  argmax treats (1.37, 0) and (1.37, 1.36) alike; softmax says {clear[0]:.3f} and {close[0]:.3f}")
+    print(f"   (0.2, 0.7, 0.1) costs {float(sure):.4f}, (0.4, 0.4, 0.2) costs {float(unsure):.4f}")
+    print(f"   argmax treats scores (1.37, 0) and (1.37, 1.36) alike; softmax says {clear[0]:.3f} and {close[0]:.3f}")
     z = 0.7
     two = losses.cross_entropy([z, 0.0], 0)
     check("two classes", two - losses.binary_cross_entropy_with_logits(z, 1.0), "0.000000000000")
@@ -111,7 +134,7 @@ def cross_entropies(check: Checks, _show: Show) -> None:
 
 def network_by_hand(check: Checks, show: Show) -> None:
     """E6: the 2-2-2 sigmoid network, forward, backward, one step, forward again."""
-    heading("E6  The 2-2-2 sigmoid network: forward, backward, one step of gradient descent with rate 0.5")
+    heading("5. A network of 2-2-2 sigmoid neurons: forward, backward, one step against the gradient")
     net = nn.MLP(2, [2, 2], activation="sigmoid", bias=False)
     w = net.parameters()
     for i, number in enumerate([0.3, 0.25, 0.4, 0.35, 0.45, 0.4, 0.7, 0.6]):
@@ -144,7 +167,9 @@ def network_by_hand(check: Checks, show: Show) -> None:
     after = "0.29959556 0.24919112 0.39964496 0.34928991 0.43703857 0.38685205 0.69629578 0.59624247".split()
     for i, (parameter, expected) in enumerate(zip(w, after, strict=True), 1):
         check(f"w{i} updated", parameter, expected)
+    before = E.data
     (h1, h2, o1, o2), E, (E1, E2) = forward()
+    print(f"   the error falls from {before:.6f} to {E.data:.6f}; its page plays every step of both passes")
     for name, found, expected in [
         ("z1", h1.args[0], "0.07979778"), ("z2", h2.args[0], "0.10982248"), ("h1", h1, "0.51993887"),
         ("h2", h2, "0.52742806"), ("z3", o1.args[0], "0.43126996"), ("z4", o2.args[0], "0.67650625"),
@@ -161,9 +186,7 @@ def first_model(epochs: int = 60) -> float:
     X_train, X_test, y_train, y_test = datasets.train_test_split(
         [x for x, _ in pairs], [label for _, label in pairs], test_size=0.3, seed=0, stratify=True
     )
-    heading(
-        f"E4  Logistic regression in Values on real data: iris, versicolor or virginica, {len(X_train)} rows to learn"
-    )
+    heading(f"6. The same neuron on real flowers: versicolor or virginica, from {len(X_train)} measured ones")
     scaler = datasets.Standardizer().fit(X_train)
     rows, held_back = scaler.transform(X_train), scaler.transform(X_test)
     w = [nn.Parameter(0.0, f"w{i + 1}") for i in range(4)]
@@ -182,53 +205,48 @@ def first_model(epochs: int = 60) -> float:
         hits = [(mg.dot(w, x) + b > 0) == (t == 1.0) for x, t in zip(held_back, y_test, strict=True)]
     accuracy: float = sum(hits) / len(hits)
     print(
-        f"  loss {cost.data:.4f} after {epochs} epochs ({time.perf_counter() - started:.1f} s); "
+        f"   loss {cost.data:.4f} after {epochs} epochs ({time.perf_counter() - started:.1f} s); "
         f"accuracy on {len(hits)} held-back rows {accuracy:.3f}"
     )
     return accuracy
 
 
-def more_models() -> float:
-    """E5 and E4 on real data through the models: three species at once, then tumours; the lower accuracy."""
+def more_models(folder: Path | None = None) -> tuple[float, list[Path]]:
+    """Real data through the models, three species at once, then tumours: the lower accuracy, and a playground."""
     from microgradlike.models import LogisticRegression, SoftmaxRegression
 
-    heading("E5  Softmax regression on real data: iris, three species, a 3 × 4 matrix of weights")
     X_train, X_test, y_train, y_test = datasets.iris(test_size=0.25, seed=0)
     species = SoftmaxRegression(learning_rate=0.5, epochs=150, standardize=True, progress=False).fit(X_train, y_train)
     lowest = float(species.score(X_test, y_test))
-    print(f"  loss {species.loss_curve_[-1]:.4f}; accuracy on {len(X_test)} held-back rows {lowest:.3f}")
+    print(f"   three species, 3 × 4 weights: accuracy on {len(X_test)} held-back rows {lowest:.3f}")
+    pages: list[Path] = []
+    if folder is not None:
+        with suppress(ImportError):
+            from microgradlike.draw import playground
 
-    heading("E4  Logistic regression with a model: breast cancer, 30 features")
+            pages.append(
+                playground(species, X_train, y_train, title="Three species of iris").save(folder / "iris.html")
+            )
     try:
         X_train, X_test, y_train, y_test = datasets.breast_cancer(test_size=0.25, seed=0)
     except ImportError as error:
-        print(f"  left out: {error}")
-        return lowest
+        print(f"   tumours left out: {error}")
+        return lowest, pages
     tumours = LogisticRegression(learning_rate=0.5, epochs=300, standardize=True, progress=False).fit(X_train, y_train)
     accuracy = float(tumours.score(X_test, y_test))
-    print(f"  loss {tumours.loss_curve_[-1]:.4f}; accuracy on {len(X_test)} held-back rows {accuracy:.3f}")
-    return min(lowest, accuracy)
+    print(f"   tumours, 30 features: accuracy on {len(X_test)} held-back rows {accuracy:.3f}")
+    return min(lowest, accuracy), pages
 
 
 def descendants() -> None:
     """E7: gradient descent and its descendants on one cost, from one start."""
     from microgradlike.plots import descent_path
 
-    heading("E7  Gradient descent and its descendants: 60 steps from (w, b) = (−4, 4) on the log loss of 8 examples")
-    for name in (
-        "gradient_descent",
-        "momentum",
-        "nesterov",
-        "adagrad",
-        "rmsprop",
-        "adadelta",
-        "adam",
-        "adamw",
-        "nadam",
-    ):
-        path = descent_path(name)
-        w, b, cost = path[-1]
-        print(f"  {name:<18} cost {path[0][2]:.4f} → {cost:.4f}   at w = {w:6.3f}, b = {b:6.3f}")
+    names = "gradient_descent momentum nesterov adagrad rmsprop adadelta adam adamw nadam".split()
+    paths = {name: descent_path(name) for name in names}
+    heading(f"7. Ways down one slope, 60 steps each: the cost falls from {paths['adam'][0][2]:.2f} to")
+    costs = [f"{name} {path[-1][2]:.3f}" for name, path in paths.items()]
+    print("   " + ", ".join(costs[:5]) + ",\n   " + ", ".join(costs[5:]))
 
 
 def learning_pictures(folder: Path) -> list[Path]:
@@ -245,7 +263,7 @@ def learning_pictures(folder: Path) -> list[Path]:
         try:
             figure = make()
         except ImportError as error:
-            print(f"  no pictures of learning: {error}")
+            print(f"   no pictures of learning: {error}")
             return saved
         figure.savefig(folder / f"{name}.png", dpi=120)
         saved.append(folder / f"{name}.png")
@@ -253,26 +271,22 @@ def learning_pictures(folder: Path) -> list[Path]:
 
 
 def progress(done: int, total: int, cost: float) -> None:
-    """A progress line: redrawn in place in a terminal, five lines in a file."""
+    """A progress line, redrawn in place: in a terminal only."""
     if sys.stdout.isatty():
         bar = "█" * (24 * done // total)
-        print(f"\r  {bar:<24} epoch {done}/{total}  loss {cost:.4f}", end="\n" if done == total else "", flush=True)
-    elif done == 1 or done % max(1, total // 4) == 0:
-        print(f"  epoch {done:>3}/{total}  loss {cost:.4f}")
+        print(f"\r   {bar:<24} epoch {done}/{total}  loss {cost:.4f}", end="\n" if done == total else "", flush=True)
 
 
-def picture(v: Value, folder: Path, name: str, title: str) -> Path:
-    """Save the graph of v as a picture if this machine can, as DOT text otherwise, saying why."""
+def picture(v: Value, folder: Path, name: str, title: str) -> list[Path]:
+    """Save the graph of v as a picture and a page to play with, if this machine can; else as DOT text, saying why."""
     try:
-        from microgradlike.draw import draw
+        from microgradlike.draw import draw, live, step_through
 
-        path = folder / f"{name}.png"
-        draw(v, title=title).save(path)
+        page = step_through(v, title=title) if name == "E6-network" else live(v, title=title)
+        return [page.save(folder / f"{name}.html"), draw(v, title=title).save(folder / f"{name}.png")]
     except ImportError as error:
-        path = folder / f"{name}.dot"
-        write_atomically(path, dot_text(v))
-        print(f"  only the DOT text of this graph can be written: {error}")
-    return path
+        print(f"   only the DOT text of this graph can be written: {error}")
+        return [write_atomically(folder / f"{name}.dot", dot_text(v))]
 
 
 def dot_text(root: Value) -> str:
@@ -291,7 +305,7 @@ def dot_text(root: Value) -> str:
     return "\n".join([*lines, "}", ""])
 
 
-def tour(folder: str | Path = "microgradlike-tour") -> int:
+def tour(folder: str | Path = "microgradlike-tour", figures: bool = False) -> int:
     """Run the whole tour; the exit status: 0, or 1 if a figure is off or the model does not learn."""
     started = time.perf_counter()
     folder = Path(folder)
@@ -299,19 +313,25 @@ def tour(folder: str | Path = "microgradlike-tour") -> int:
     engine = "compiled" if mg.compiled else "plain Python"
     print(f"microgradlike {mg.__version__} on Python {sys.version.split()[0]}, {engine} engine")
     check = Checks()
-    pictures: list[Path] = []
+    written: list[Path] = []
 
     def show(v: Value, name: str, title: str) -> None:
-        pictures.append(picture(v, folder, name, title))
+        written.extend(picture(v, folder, name, title))
 
     for exhibit in (computation_graph, branching_graph, logistic_regression_by_hand, cross_entropies, network_by_hand):
         exhibit(check, show)
-    accuracy = min(first_model(), more_models())
+    accuracy = first_model()
+    lowest, pages = more_models(folder)
     descendants()
-    heading("Pictures")
-    pictures += learning_pictures(folder)
-    for path in pictures:
-        print(f"  {path}")
-    verdict = "all as expected" if not check.off else f"{check.off} OFF"
-    print(f"\n{check.made} figures checked, {verdict}; {time.perf_counter() - started:.1f} s in all")
-    return int(check.off > 0 or accuracy < 0.85)
+    heading("8. Pages to play with: numbers to drag, steps to play, a model that trains as you watch")
+    written += [*pages, *learning_pictures(folder)]
+    for path in written:
+        if path.suffix == ".html":
+            print(f"   {path.resolve().as_uri()}")
+    print(f"   and {sum(path.suffix != '.html' for path in written)} pictures in {folder}")
+    if figures:
+        print("\n" + "\n".join(check.lines))
+    verdict = f"{check.made} figures agree" if not check.off else f"{check.off} of {check.made} figures OFF"
+    more = "" if figures else " (--figures lists them)"
+    print(f"{verdict} with the worked examples{more}; {time.perf_counter() - started:.1f} s in all")
+    return int(check.off > 0 or min(accuracy, lowest) < 0.85)
