@@ -188,3 +188,16 @@ def test_forms_and_workflows_can_be_read():
     assert read["CITATION.cff"]["cff-version"] == "1.2.0"
     for name in ("bug.yml", "idea.yml"):
         assert {"name", "description", "body"} <= read[name].keys()
+
+
+def test_without_a_global_lock_no_extension_is_built(monkeypatch):
+    """They count on it. (Simulated: what a free-threaded CPython answers.)"""
+    pytest.importorskip("setuptools.command.bdist_wheel", reason="building needs setuptools 77")
+    import sysconfig
+
+    from microgradlike import _build
+
+    monkeypatch.setattr(_build, "PLAIN", False)
+    assert _build.why_plain() is None or sysconfig.get_config_var("Py_GIL_DISABLED")
+    monkeypatch.setattr(sysconfig, "get_config_var", lambda name: 1 if name == "Py_GIL_DISABLED" else None)
+    assert "no global lock" in _build.why_plain()

@@ -639,3 +639,9 @@ def test_a_function_that_changes_what_it_captures():
 
     with pytest.raises(ValueError, match="something that changes between calls"):
         check_gradients(f, 0.7)
+
+
+@pytest.mark.parametrize("x", [1.0, 0.0, 1e-200, 9.145214619085858e-303, 1e-320, 5e-324])
+def test_a_kink_is_seen_at_numbers_of_any_size(x):
+    """On it, the derivative is one of the slopes beside it: no error, though it differs from both neighbours'."""
+    check_gradients(lambda p: mg.maximum(0.9 * (x - p), -0.1 * (x - p)), x)

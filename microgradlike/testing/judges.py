@@ -79,7 +79,8 @@ class Recording:
     def at_a_kink(self) -> bool:
         """Whether a comparison or a rounding step is decided by equality, so that derivatives are conventions."""
         m, random = Arithmetic(Complexes), Random(0)
-        self.run(m, [complex(v.data, (v.data or 1.0) * 2.0**-100 * random.uniform(0.5, 1.5)) for v in self.inputs])
+        steps = [max(abs(v.data or 1.0) * 2.0**-100, 2.0**-1060) * random.uniform(0.5, 1.5) for v in self.inputs]
+        self.run(m, [complex(v.data, step) for v, step in zip(self.inputs, steps, strict=True)])
         return m.at_a_kink
 
     def bits(self) -> int:
