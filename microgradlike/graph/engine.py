@@ -38,19 +38,21 @@ def outdated(extension: Any) -> bool:
     return bool(now.hexdigest() != extension.BUILT_FROM)
 
 
-if TYPE_CHECKING or _wanted == "python":
+__all__ = [
+    "GraphError", "Value", "add_grads", "assign", "check_fresh", "compiled", "connect", "contributions",
+    "cotangents", "data_of", "elements", "epoch", "grads_of", "is_observed", "is_recording", "observe",
+    "observer", "open_modes", "opened", "outdated", "record", "recorder", "restore", "restored_all",
+    "set_grads", "topological_order", "traced", "values",
+]  # fmt: skip
+
+if TYPE_CHECKING:
+    from .. import value as _engine
+    from ..value import *  # noqa: F403  (of it, what __all__ names)
+elif _wanted == "python":
     from .. import value as _engine
 else:
     try:
         from .. import _value as _engine
-
-        if outdated(_engine):
-            warnings.warn(
-                "the compiled engine was built from another value.py or another table, so the plain one runs: "
-                "build it again with `python -m pip install -e .`",
-                stacklevel=2,
-            )
-            from .. import value as _engine
     except ImportError:
         if _wanted == "compiled":
             raise ImportError(
@@ -58,34 +60,18 @@ else:
                 "compiler and reinstall with `pip install --force-reinstall --no-binary microgradlike microgradlike`"
             ) from None
         from .. import value as _engine
+    if _engine.COMPILED and outdated(_engine):
+        message = (
+            "the compiled engine was built from another value.py or another table{}: "
+            "build it again with `python -m pip install -e .`"
+        )
+        if _wanted == "compiled":
+            raise ImportError(message.format(""))
+        warnings.warn(message.format(", so the plain one runs"), stacklevel=2)
+        from .. import value as _engine
 
-compiled: bool = _engine.COMPILED  # type: ignore[has-type]
+compiled: bool = _engine.COMPILED
+if not TYPE_CHECKING:
+    globals().update({name: getattr(_engine, name) for name in __all__ if hasattr(_engine, name)})
 if compiled:
     floats.have_the_bits_of_c()
-
-GraphError = _engine.GraphError
-Value = _engine.Value
-add_grads = _engine.add_grads
-assign = _engine.assign
-check_fresh = _engine.check_fresh
-connect = _engine.connect
-contributions = _engine.contributions
-cotangents = _engine.cotangents
-data_of = _engine.data_of
-elements = _engine.elements
-epoch = _engine.epoch
-grads_of = _engine.grads_of
-is_observed = _engine.is_observed
-is_recording = _engine.is_recording
-observe = _engine.observe
-observer = _engine.observer  # type: ignore[has-type]
-open_modes = _engine.open_modes
-opened = _engine.opened
-record = _engine.record
-recorder = _engine.recorder
-restore = _engine.restore
-restored_all = _engine.restored_all
-set_grads = _engine.set_grads
-topological_order = _engine.topological_order
-traced = _engine.traced  # type: ignore[has-type]
-values = _engine.values  # type: ignore[has-type]
