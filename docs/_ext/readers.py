@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -11,12 +12,38 @@ OTHER = {"tutorial": ("ko", "ko", "한국어로 읽기"), "ko": ("tutorial", "en
 PICTURE = re.compile(r'(<img (?=[^>]*alt="(?:result of |[^"]*의 결과))[^>]*src="([^"]+)"[^>]*>)')
 
 
+GRAPH = re.compile(r'<img (?=[^>]*alt="([^"]*)")[^>]*src="[^"]*?_images/([^"/]+\.svg)"[^>]*>')
+FOLLOWS = re.compile(r"@media \(prefers-color-scheme:dark\)\{(.*?\})\}(?=</style>)", re.DOTALL)
+
+
+def _inline(found: re.Match[str], folder: Any, files: dict[str, str]) -> str:
+    """A graph in the page itself: its tooltips show, and it is as dark as the page, whoever chose that."""
+    alternative, name = found.groups()
+    path = Path(folder) / files.get(name, name)
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    dark = FOLLOWS.search(text)
+    if 'class="mg-' not in text or dark is None:
+        return found.group()
+    rules = dark.group(1)
+    chosen = re.sub(r"\.mg-", "body[data-theme=dark] .mg-", rules)
+    unless = re.sub(r"\.mg-", "body:not([data-theme=light]) .mg-", rules)
+    text = text.replace(dark.group(), f"{chosen}@media (prefers-color-scheme:dark){{{unless}}}")
+    wide = float(
+        re.search(r'<svg [^>]*?width="([\d.]+)"', text).group(1)
+    )  # letters of 10 units are at least 9 pixels high
+    looks = f"max-width:100%;min-width:{0.9 * wide:.0f}px;height:auto"
+    text = text[text.index("<svg") :].replace("<svg ", f'<svg aria-label="{alternative}" style="{looks}" ', 1)
+    return f'<div class="graph">{text}</div>'
+
+
 def _language(app: Any, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Korean pages say that they are Korean, every chapter leads to its other edition, and pictures open alone."""
     edition, _, chapter = pagename.partition("/")
     if edition == "ko":
         context["language"] = "ko"
     if "body" in context:
+        files = {name: path for path, name in app.builder.images.items()}
+        context["body"] = GRAPH.sub(lambda found: _inline(found, app.srcdir, files), context["body"])
         context["body"] = PICTURE.sub(r'<a class="picture" href="\2">\1</a>', context["body"])
     if edition in OTHER and "body" in context:
         folder, language, text = OTHER[edition]
