@@ -109,16 +109,20 @@ def main() -> int:
         f"{datetime.datetime.now(datetime.timezone.utc):%d %B %Y}, {where}.",
         "Both engines run them before a change lands, and one that fails stops it.",
         "`python docs/guarantees.py` runs them and writes this page again.", "",
-        "| | what is promised | figure | tests |", "|---|---|---|---|",
     ]  # fmt: skip
     before = ""
     for topic, promise, wording, tests in GUARANTEES:
-        names = ", ".join(f"`{test}`" for test in tests)
-        lines.append(f"| {topic if topic != before else ''} | {promise} | {told(results, wording, tests)} | {names} |")
+        if topic != before:
+            lines += [f"## {topic}", ""]
+        lines += [
+            f"- {promise} **{told(results, wording, tests)}.**",
+            *(f"  `{test}`" for test in tests),
+            "",
+        ]
         before = topic
     lines += [
-        "",
-        "Not promised: last bits from one version to the next ([what a version promises](releasing.md)); what others",
+        "## Not promised", "",
+        "Last bits from one version to the next ([what a version promises](releasing.md)); what others",
         "do with a pickle ([security](SECURITY.md)); and the accuracy of sums of many terms that cancel, compiled: see",
         "[accuracy](reference/accuracy.md).", "",
     ]  # fmt: skip

@@ -31,10 +31,10 @@ def copy(blocks, tmp_path_factory):
         shutil.copytree(ROOT / name, tree / name, ignore=ignored)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copyfile(ROOT / name, tree / name)
-    edits = [(caption, code) for _, caption, code in blocks if re.match(r"\S+\.py, ", caption)]
+    edits = [(caption, code) for _, caption, code in blocks if caption.startswith("`")]
     assert len(edits) == 5
     for caption, code in edits:
-        file, where, anchor = re.fullmatch(r"(\S+), (before|after) (.*)", caption).groups()
+        file, where, anchor = re.fullmatch(r"`(\S+)`, (before|after) `(.*)`", caption).groups()
         text = (tree / file).read_text("utf-8")
         assert text.count(anchor) == 1, caption
         at = text.index(anchor) if where == "before" else text.index("\n", text.index(anchor)) + 1
