@@ -79,6 +79,7 @@ if not cython.compiled:  # the rows of the table in C, where there is C (value.p
 # The rows of operators; tests/test_value.py holds what is written out below equal to the table.
 ADD, SUBTRACT, MULTIPLY, DIVIDE, POW = (TABLE[_].number for _ in ("add", "subtract", "multiply", "divide", "pow"))
 NEGATIVE, RELU, POSITIVE = (TABLE[_].number for _ in ("negative", "relu", "positive"))
+EXP, LOG, TANH, SIGMOID, SQRT = (TABLE[_].number for _ in ("exp", "log", "tanh", "sigmoid", "sqrt"))
 
 _EXACT = 2**53  # integers up to here are floats
 
@@ -459,23 +460,23 @@ class Value:
 
     def exp(self) -> Value:
         """e to the power self"""
-        return values.exp(self)
+        return _applied(EXP, self)
 
     def log(self) -> Value:
         """Natural logarithm"""
-        return values.log(self)
+        return _applied(LOG, self)
 
     def tanh(self) -> Value:
         """Hyperbolic tangent"""
-        return values.tanh(self)
+        return _applied(TANH, self)
 
     def sigmoid(self) -> Value:
         """1 / (1 + e^−self)"""
-        return values.sigmoid(self)
+        return _applied(SIGMOID, self)
 
     def sqrt(self) -> Value:
         """Square root"""
-        return values.sqrt(self)
+        return _applied(SQRT, self)
 
     def __getattr__(self, name: str) -> Any:
         return _elsewhere.attribute(self, name)
@@ -581,6 +582,15 @@ def _node(data: cython.double, code: cython.int, a: Any, b: Any) -> Any:
     v._epoch = _epoch
     v._mark = 0
     return _noticed(v) if _special else v
+
+
+@cython.cfunc
+def _applied(code: cython.int, x: Any) -> Any:
+    """A row of one operand, as `values` answers it, without looking it up where C knows it."""
+    z: cython.double = 0.0
+    if cython.compiled and type(x) is Value and mg_call_1(code, _float(x), cython.address(z)):
+        return _node(z, code, x, None)
+    return getattr(values, ROWS[code].name)(x)
 
 
 def restore(
