@@ -69,6 +69,9 @@ cdef extern from "eager.h":
     bint mg_back_each(int row, const double *g, const double *x, int n, double *to)
     bint mg_back_n(int row, double g, double z, const double *x, int n, double *to)
 
+cdef extern from "buffers.h":
+    int *ints_of(object array) except NULL
+
 cdef int ADD, SUBTRACT, MULTIPLY, NEGATIVE, RELU, DIVIDE, POW, EXP, LOG, TANH, SIGMOID, SQRT
 cdef long long _epoch, _stamp, _newest, _oldest, _special, _sweeping
 cdef object _observer

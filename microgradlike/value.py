@@ -73,6 +73,7 @@ if not cython.compiled:  # the rows of the table in C, where there is C (value.p
         """Whether this is −0: the gradient of a node that nothing has reached."""
         return g == 0.0 and copysign(1.0, g) < 0.0
 
+    ints_of: Any = lambda array: array
     _nothing_in_c: Any = lambda *_: False
     mg_call_1 = mg_call_2 = mg_call_n = mg_each = mg_back_1 = mg_back_2 = mg_back_n = mg_back_each = _nothing_in_c
 
@@ -1130,9 +1131,9 @@ def traced(roots: Iterable[Any], inputs: Iterable[Value], fixed: Iterable[Value]
         operations = array("i", bytes(4 * count))
         start = array("i", bytes(4 * count + 4))
         operands = array("i", bytes(4 * places))
-        op: cython.int[::1] = operations  # type: ignore[misc]
-        begin: cython.int[::1] = start  # type: ignore[misc]
-        used: cython.int[::1] = operands  # type: ignore[misc]
+        op: cython.p_int = ints_of(operations)
+        begin: cython.p_int = ints_of(start)
+        used: cython.p_int = ints_of(operands)
         i = 0
         for node in order:
             if node._a is None:

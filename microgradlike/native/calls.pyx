@@ -64,6 +64,10 @@ cdef extern from "interpreter.h":
     double data_of(PyObject *x)
     void make_vectorcall(PyObject *type, Py_ssize_t offset)
 
+cdef extern from "buffers.h":
+    int *ints_of(object array) except NULL
+    double *doubles_of(object array) except NULL
+
 cdef extern from "Python.h":
     PyObject *PyObject_Vectorcall(object f, PyObject *const *args, size_t n, PyObject *names) except NULL
     double PyLong_AsDouble(PyObject *x) except? -1.0
@@ -113,8 +117,8 @@ cdef class Interpreter:
     cdef object _tests
     cdef Py_ssize_t slots
     cdef bint busy
-    cdef const int[::1] start_, test_
     cdef const int *start
+    cdef const int *test
     cdef int *op
     cdef int *args
     cdef int *out
@@ -125,32 +129,32 @@ cdef class Interpreter:
 
     def __cinit__(self, trace, Py_ssize_t results, tests, functions, rules):
         cdef Py_ssize_t i, longest = 0
-        cdef const int[::1] operands = trace.operands
-        cdef const int[::1] outputs = trace.outputs
-        cdef const double[::1] constants = trace.constants
+        cdef Py_ssize_t fixed = len(trace.constants), used = len(trace.operands), results_and_sides = len(trace.outputs)
+        cdef const int *operations = ints_of(trace.operations)
+        cdef const int *operands = ints_of(trace.operands)
+        cdef const int *outputs = ints_of(trace.outputs)
+        cdef const double *constants = doubles_of(trace.constants)
         self.trace, self.functions, self.rules, self._tests = trace, functions, rules, tests
-        cdef const int[::1] operations = trace.operations
-        self.start_, self.test_ = trace.start, tests
-        self.inputs, self.first, self.steps = trace.inputs, len(trace.leaves), operations.shape[0]
-        self.results, self.tests = results, self.test_.shape[0] // 2
-        self.slots = self.first + self.steps + constants.shape[0]
+        self.start, self.test = ints_of(trace.start), ints_of(tests)
+        self.inputs, self.first, self.steps = trace.inputs, len(trace.leaves), len(trace.operations)
+        self.results, self.tests = results, len(tests) // 2
+        self.slots = self.first + self.steps + fixed
         self.limit = -1
-        self.start = &self.start_[0]
         self.op = <int *>room(sizeof(int) * self.steps)
         for i in range(self.steps):
             self.op[i] = operations[i] if mg_has_c(operations[i]) else -1 - operations[i]
             longest = max(longest, self.start[i + 1] - self.start[i])
-        self.args = <int *>room(sizeof(int) * operands.shape[0])
-        self.out = <int *>room(sizeof(int) * outputs.shape[0])
+        self.args = <int *>room(sizeof(int) * used)
+        self.out = <int *>room(sizeof(int) * results_and_sides)
         self.x = <double *>room(sizeof(double) * self.slots)
         self.y = <double *>room(sizeof(double) * self.slots)
         self.t = <double *>room(2 * sizeof(double) * longest)
         cdef int behind = self.first + self.steps  # where the constants are
-        for i in range(operands.shape[0]):
+        for i in range(used):
             self.args[i] = operands[i] if operands[i] >= 0 else behind - 1 - operands[i]
-        for i in range(outputs.shape[0]):
+        for i in range(results_and_sides):
             self.out[i] = outputs[i] if outputs[i] >= 0 else behind - 1 - outputs[i]
-        for i in range(constants.shape[0]):
+        for i in range(fixed):
             self.x[behind + i] = constants[i]
         for i in range(self.steps):  # x² needs no logarithm, and has the same bits (floats.pow)
             if operations[i] == MG_OP_pow and self.args[self.start[i] + 1] >= behind:
@@ -211,10 +215,10 @@ cdef class Interpreter:
 
     cdef inline bint holds(self, Py_ssize_t i):
         """Whether test i comes out now as it did when it was recorded."""
-        return self.tested(i) == self.test_[2 * i + 1]
+        return self.tested(i) == self.test[2 * i + 1]
 
     cdef inline bint tested(self, Py_ssize_t i):
-        cdef int relation = self.test_[2 * i]
+        cdef int relation = self.test[2 * i]
         cdef double left = self.x[self.out[self.results + 2 * i]], right = self.x[self.out[self.results + 2 * i + 1]]
         if relation < 2:
             return left < right if relation == 0 else left <= right
@@ -358,7 +362,7 @@ cdef class Call:
     cdef int what
     cdef object build, observed, plan
     cdef readonly object tier
-    cdef const double[::1] out
+    cdef const double *out
     cdef tuple given
 
     def __cinit__(
@@ -368,7 +372,8 @@ cdef class Call:
         self.program, self.leaves, self.build, self.observed, self.tier = program, leaves, build, observed, tier
         if plan is not None:
             self.plan, n = plan
-            self.out = out = array_of("d", bytes(n * sizeof(double)))
+            out = array_of("d", bytes(n * sizeof(double)))
+            self.out = doubles_of(out)
             self.given = (program, (), 1, 1, out)
         self.what, self.single = what, type(wanted) is int
         self.limits, self.wanted = list(limits), [wanted] if self.single else list(wanted)
@@ -444,7 +449,7 @@ cdef class Call:
                     i += 1
             if self.plan is not None:
                 if not self.plan(*self.given):
-                    return self.differentiated(self.out[0], &self.out[1])
+                    return self.differentiated(self.out[0], self.out + 1)
             elif self.what == _GRADIENT or self.what == _BOTH:
                 if p.runs == p.limit:
                     return MISSED

@@ -2,7 +2,7 @@
    row, one whose C is not to the last place, operands that do not fit (floats.py raises what there is to say). */
 #include "rows.h"
 
-MG_INLINE int mg_call_1(int row, double x, double *z) {
+static int mg_call_1(int row, double x, double *z) {
   switch (row) {
 #define MG_CASE(r) case MG_OP_##r: *z = mg_##r(x); return 1;
     MG_EACH_1(MG_CASE)
