@@ -111,8 +111,8 @@ class BuildExtension(build_ext):  # type: ignore[misc]  # setuptools has no type
             if native:
                 self._for_each_processor(ext)
             if self.compiler.compiler_type == "unix":
-                # Every operation is rounded as written. Debugging symbols would be four fifths of the file, and what -O3
-                # does beyond -O2 takes a third more of the compiler's time.
+                # Every operation is rounded as written. Debugging symbols would be four fifths of the file, and -O3
+                # takes a third more of the compiler's time for what -O2 does as well.
                 ext.extra_compile_args = ["-O2", "-g0", "-ffp-contract=off", "-fno-math-errno"]
             super().build_extension(ext)
         except Exception as error:  # whatever is missing, the plain engine works

@@ -56,9 +56,10 @@ def _why_plain() -> str:
 
 
 def _backends() -> list[str]:
-    from .compile.compiled import find_native, find_numpy
+    from .compile.compiled import find_native
+    from .graph.installed import installed
 
-    found = ["python", *(["numpy"] if find_numpy() else [])]
+    found = ["python", *(["numpy"] if installed("numpy") else [])]
     if find_native():
         found.append(f"native ({import_module('microgradlike._native').isa})")
     return found

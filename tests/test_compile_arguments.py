@@ -13,7 +13,8 @@ import pytest
 
 import microgradlike as mg
 from microgradlike import Value, losses, nn
-from microgradlike.compile.compiled import BACKENDS, find_native, find_numpy
+from microgradlike.compile.compiled import BACKENDS, find_native
+from microgradlike.graph.installed import installed
 
 Pair = namedtuple("Pair", "left right")
 MODULE_WEIGHT = Value(3.0)
@@ -21,7 +22,7 @@ MODULE_WEIGHT = Value(3.0)
 
 @pytest.fixture(params=[b for b in BACKENDS if b != "auto"])
 def backend(request):
-    if (request.param == "numpy" and not find_numpy()) or (request.param == "native" and not find_native()):
+    if (request.param == "numpy" and not installed("numpy")) or (request.param == "native" and not find_native()):
         pytest.skip(f"{request.param} is not installed")
     return request.param
 

@@ -9,7 +9,8 @@ from helpers import FACTOR
 
 import microgradlike as mg
 from microgradlike import Value
-from microgradlike.compile.compiled import BACKENDS, find_native, find_numpy
+from microgradlike.compile.compiled import BACKENDS, find_native
+from microgradlike.graph.installed import installed
 from microgradlike.testing.programs import branching
 
 POINTS = [-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0, 0.3, -1.7]
@@ -30,7 +31,7 @@ def rows(found):
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("block", range(4))
 def test_the_compiled_function_is_the_function(backend, block):
-    if (backend == "numpy" and not find_numpy()) or (backend == "native" and not find_native()):
+    if (backend == "numpy" and not installed("numpy")) or (backend == "native" and not find_native()):
         pytest.skip(f"{backend} is not installed")
     for seed in range(block * 10 * FACTOR, (block + 1) * 10 * FACTOR):
         choice = random.Random(f"{backend} {seed}")

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..graph.installed import installed
 from ..ops import TABLE
 from .lowering import PLAIN
 from .plan import Instruction, Plan
@@ -393,9 +394,7 @@ def _namespace(library: Any) -> Any:
     if not isinstance(library, str) or library not in _INSTALL:
         names = ", ".join(map(repr, _INSTALL))
         raise ValueError(f"library must be one of {names}, or the module of an Array API namespace, not {library!r}")
-    from importlib.util import find_spec
-
     for needed in ("numpy", library):
-        if find_spec(needed) is None:
+        if not installed(needed):
             raise ImportError(f"step.to({library!r}) needs {needed}, which is not installed: pip install {needed}")
     return {"jax": _Jax, "torch": _Torch, "numpy": _Numpy}[library]()

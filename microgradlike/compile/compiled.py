@@ -11,12 +11,12 @@ import types
 import warnings
 import weakref
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from itertools import count
 from typing import Any, overload
 
 from ..graph.engine import Value, add_grads, data_of, values
 from ..graph.engine import compiled as native_engine
+from ..graph.installed import installed, numpy
 from ..graph.program import Program
 from .conditions import fitting, verify
 from .derivatives import Derivative
@@ -145,7 +145,7 @@ def compile(
 
 
 def _require(backend: str) -> None:
-    if backend in ("numpy", "native") and find_spec("numpy") is None:
+    if backend in ("numpy", "native") and not installed("numpy"):
         raise ImportError(
             f'backend {backend!r} needs numpy, which is not installed: pip install "microgradlike[numpy]"'
         )
@@ -634,7 +634,7 @@ class Compiled(Caller):
         if self._options["exact"]:
             self._tier = Tier(self._small, "exact=True")
         else:
-            plan = "native" if find_native() else "numpy" if find_numpy() else None
+            plan = "native" if find_native() else "numpy" if installed("numpy") else None
             self._tier = choose(recording, count, gradient, self._small, plan, before)
         return self._tier.name
 
@@ -672,17 +672,11 @@ def make_runner(recording: Recording, backend: str, options: dict[str, Any]) -> 
     return NativeRunner(trace, options["threads"])
 
 
-def find_numpy() -> Any:
-    """NumPy's spec, or None."""
-    return _found("numpy")
-
-
 def find_native() -> bool:
-    """Whether there is native code for array instructions, and it may be used."""
-    return native_engine and _found(f"{__package__.partition('.')[0]}._native") is not None
+    """Whether there is native code for array instructions, and what writes these down, and it may be used."""
+    return native_engine and installed("numpy") and installed(f"{__package__.partition('.')[0]}._native")
 
 
-_specs: dict[str, Any] = {}
 _alive: weakref.WeakSet[Compiled] = weakref.WeakSet()
 
 
@@ -694,12 +688,6 @@ def _forked() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
-
-
-def _found(module: str) -> Any:
-    if module not in _specs:
-        _specs[module] = find_spec(module)
-    return _specs[module]
 
 
 def _fed(runner: Any, rows: Rows) -> Any:
@@ -718,18 +706,10 @@ def _gathered(parts: list[tuple[list[int] | None, Any, Recording]], count: int) 
             for i, row in zip(range(count) if which is None else which, found, strict=True):
                 merged[i] = list(row[:results])  # the interpreter gives the tests, too
         outputs = merged
-    np = _numpy_or_none()
+    np = numpy()
     if np is None:
         return [row[0] if recording.result is None else build(recording.result, iter(row)) for row in outputs]
     return stacked(recording.result, np.asarray(outputs, dtype=float).reshape(count, -1))
-
-
-def _numpy_or_none() -> Any:
-    if find_numpy() is None:
-        return None
-    import numpy as np
-
-    return np
 
 
 class CompiledProgram:

@@ -57,7 +57,11 @@ def _plain_form(row: Op) -> Callable[..., Any]:
         return _of_one_sequence(row)
     record, names, defaults = getattr(values, row.name), row.parameters, row.defaults
     if names == ("x",) and not defaults:
-        return lambda x: record(x)  # the most called; and Python says well enough what is wrong with other arguments
+
+        def function(x: Any) -> Any:  # the most called; Python says well enough what is wrong with other arguments
+            return record(x)
+
+        return function
 
     def call(*args: Any, **named: Any) -> Any:
         missing = len(names) - len(args)

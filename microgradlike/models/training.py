@@ -10,13 +10,13 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from operator import mul
 from typing import Any
 
 from ..arguments.rows import as_lists, take
 from ..compile.compiled import find_native
 from ..graph.engine import Value, add_grads, assign, data_of, grads_of, set_grads
+from ..graph.installed import installed
 from ..graph.modes import no_grad
 from ..optim import Optimizer, clip_grad_norm
 from .lbfgs import minimize
@@ -63,7 +63,7 @@ def _chosen(plan: Plan, rows: int, weights: int) -> str:
     if plan.backend != "auto":
         return plan.backend
     per_step = weights * (rows if plan.batch_size is None else min(plan.batch_size, rows))
-    if per_step < _ARRAYS_PAY or not find_spec("numpy"):
+    if per_step < _ARRAYS_PAY or not installed("numpy"):
         return "python"
     return "native" if find_native() else "numpy"
 
@@ -82,8 +82,8 @@ _FEW = 8  # rows up to which building the graphs is quicker than recording one
 
 def outputs(function: Callable[[Any], list[Any]], X: Any, backend: str) -> list[list[float]]:
     """What `function(x)` gives for every row, as numbers."""
-    if backend == "auto":  # arrays answer at once; native code would have to be compiled for one pass
-        backend = "numpy" if find_spec("numpy") else "eager"
+    if backend == "auto":  # one pass over all rows: the plan is made either way, and NumPy runs it as it is
+        backend = "numpy" if installed("numpy") else "eager"
     if backend == "eager" or len(X) <= _FEW:
         with no_grad():
             return [[output.data for output in function(x)] for x in as_lists(X)]

@@ -16,14 +16,14 @@ import copy
 import math
 from collections.abc import Callable, Iterable, Sequence, Set
 from contextlib import nullcontext
-from functools import cache, partial
-from importlib.util import find_spec
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import floats
 from ..arguments.checks import flag, real
 from ..arguments.habits import Familiar, no_such_name
 from ..graph.engine import Value, assign, data_of, grads_of, set_grads
+from ..graph.installed import numpy
 from .schedules import Constant, Cosine, Linear, Schedule, StepDecay, WarmUp, as_schedule
 
 __all__ = [
@@ -148,7 +148,7 @@ class Optimizer(Familiar):
         t = self.steps + 1
         c = self.coefficients(t, self._schedule(self.steps))
         states = list(self.state.values())
-        np = _numpy() if isinstance(g, memoryview) and len(g) > _FEW else None
+        np = numpy() if isinstance(g, memoryview) and len(g) > _FEW else None
         if np is not None:
             x, g = np.frombuffer(x), np.frombuffer(g)
         if hasattr(g, "dtype"):
@@ -769,16 +769,6 @@ def _namespace(array: Any) -> Any:
 
 
 _FEW = 16  # parameters up to which a loop over floats is quicker than array operations
-
-
-@cache  # asked at every step, and looking for a module takes longer than the step
-def _numpy() -> Any:
-    """NumPy, where it is installed."""
-    if find_spec("numpy") is None:
-        return None
-    import numpy as np
-
-    return np
 
 
 class Parameters(tuple[Value, ...]):
