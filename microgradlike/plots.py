@@ -16,6 +16,7 @@ from . import losses, nn, optim
 from .arguments.checks import choice, integer, real
 from .arguments.rows import as_lists, check_lengths, read_column, read_rows
 from .graph.engine import Value, values
+from .graph.modes import recording_again
 from .graph.transforms import grad
 from .ops import TABLE
 
@@ -151,7 +152,8 @@ def descent_path(
     step = _made(optimizer, [w, b])
     path = []
     for _ in range(integer("steps", steps) + 1):
-        J = losses.mean(loss(w * xi + b, yi) for xi, yi in pairs)
+        with recording_again():  # also within no_grad()
+            J = losses.mean(loss(w * xi + b, yi) for xi, yi in pairs)
         path.append((w.data, b.data, J.data))
         step.zero_grad()
         J.backward()

@@ -1388,7 +1388,10 @@ def cotangents(roots: list[Any], gradients: list[float], wrt: Sequence[Value]) -
     with _lock:
         for v in wrt:
             v._mark = 0
-        _sweep(list(roots), list(gradients))
+        before = _epoch
+        order = _sweep(list(roots), list(gradients))
+        if _epoch != before:  # a rule assigned a leaf on the way
+            _check_fresh(order)
         for v in wrt:
             found.append(v._cot + 0.0 if v._mark != 0 else 0.0)  # noqa: PERF401  (compiled, a comprehension is untyped)
     return found

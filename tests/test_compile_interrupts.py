@@ -1,5 +1,8 @@
 """Ctrl-C at any instant of recording or replaying leaves a compiled function, and everything else, usable."""
 
+import threading
+import time
+
 import pytest
 from helpers import interrupted
 
@@ -55,3 +58,29 @@ def test_ctrl_c_at_any_instant(backend, scene):
         assert mg.compile(lambda x: x + 1)(1.0) == 2.0
         state.clear()
     assert hits > 50
+
+
+def test_a_recording_and_a_call_in_two_threads_do_not_wait_for_each_other():
+    """One records and calls f; the other is in f and wants to record: neither holds what the other needs."""
+    f = mg.compile(lambda v: mg.sum(v) if isinstance(v, list) else v * 2.0)
+    recording, calling = threading.Event(), threading.Event()
+    found = []
+
+    def outer(x):
+        recording.set()
+        calling.wait(5)
+        time.sleep(0.05)  # by now the other thread waits for this recording
+        return x * f(1.0)
+
+    def call():
+        recording.wait(5)
+        calling.set()
+        found.append(f([1.0, 2.0]))
+
+    threads = [threading.Thread(target=call), threading.Thread(target=lambda: found.append(mg.compile(outer)(3.0)))]
+    for thread in threads:
+        thread.daemon = True
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(found) == [3.0, 6.0]

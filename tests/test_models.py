@@ -7,10 +7,11 @@ import pickle
 import subprocess
 import sys
 import warnings
-from functools import partial
+from functools import cache, partial
 from itertools import islice, pairwise
 
 import pytest
+from helpers import FACTOR, interrupted
 
 import microgradlike as mg
 from microgradlike import Value, datasets, nn, optim, topological_order
@@ -743,3 +744,42 @@ def test_lbfgs_trains_a_perceptron_too():
     X = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
     assert model.fit(X, [0, 1, 1, 0]).score(X, [0, 1, 1, 0]) == 1.0
     assert all(after <= before + 1e-15 for before, after in pairwise(model.loss_curve_))
+
+
+@pytest.mark.parametrize("backend", ["eager", "auto"])
+def test_a_fit_learns_within_no_grad(backend):
+    plain = LogisticRegression(epochs=3, backend=backend, **quiet).fit(X2, Y2)
+    with mg.no_grad():
+        within = LogisticRegression(epochs=3, backend=backend, **quiet).fit(X2, Y2)
+    assert within.coef_ == plain.coef_
+    assert within.loss_curve_[-1] < within.loss_curve_[0]
+
+
+@pytest.mark.parametrize("options", [{"optimizer": "adam"}, {"optimizer": "lbfgs"}, {"backend": "eager"}], ids=str)
+def test_ctrl_c_at_any_instant_of_a_fit(options):
+    """As at any line, but at any bytecode of everything that runs, replayed too."""
+    options = {"epochs": 3 if "backend" in options else 20, **options, **quiet}
+
+    def learnt(model):
+        return [p.data for p in model.network_.parameters()], list(model.classes_), model.loss_curve_
+
+    @cache
+    def whole(epochs):
+        return learnt(LogisticRegression(**{**options, "epochs": epochs}).fit(X2, Y2))
+
+    def fresh():
+        return LogisticRegression(**options).fit(X2, [["a", "b"][k] for k in Y2])
+
+    model, raised, kept = fresh(), 0, 0  # before the first epoch is complete it is raised, afterwards a warning
+    before, complete = learnt(model), whole(options["epochs"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for hit in interrupted(lambda: model.fit(X2, Y2), tries=15 * FACTOR):
+            raised += hit
+            if learnt(model) != before:
+                kept += learnt(model) != complete
+                assert learnt(model) == whole(model.n_iter_)
+            assert learnt(model.fit(X2, Y2)) == complete
+            model = fresh()
+    assert raised
+    assert kept

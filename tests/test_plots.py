@@ -232,3 +232,10 @@ def test_no_window_is_opened_and_no_global_state_is_touched():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_descent_goes_down_within_no_grad_too():
+    with mg.no_grad():
+        within = plots.descent_path("gradient_descent", steps=12)
+    assert within == plots.descent_path("gradient_descent", steps=12)
+    assert within[-1][2] < within[0][2]

@@ -645,3 +645,10 @@ def test_a_function_that_changes_what_it_captures():
 def test_a_kink_is_seen_at_numbers_of_any_size(x):
     """On it, the derivative is one of the slopes beside it: no error, though it differs from both neighbours'."""
     check_gradients(lambda p: mg.maximum(0.9 * (x - p), -0.1 * (x - p)), x)
+
+
+def test_gradients_are_checked_within_no_grad_too():
+    with mg.no_grad():
+        assert check_gradients(lambda x: x * mg.sin(x), 2.0).worst.right
+        with pytest.raises(GradientError):
+            check_gradients(lambda x: x * x.data, 2.0)

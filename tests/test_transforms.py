@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections import OrderedDict, namedtuple
 
 import pytest
@@ -322,3 +323,72 @@ def test_outside_the_domain_no_derivative_exists(f):
     for _ in range(3):
         f = mg.grad(f)
         assert math.isnan(f(-2.0))
+
+
+# ── rules that do more than they should ──────────────────────────────────────────────────────────
+@pytest.fixture
+def rule():
+    """Makes the function of a primitive x ↦ x whose rule runs what it is given first."""
+
+    def make(before):
+        return mg.primitive(
+            "meddling",
+            lambda m, g, z, x: (before(), g)[1],
+            formula=lambda m, x: x * 1.0,
+            doc="x",
+        )
+
+    yield make
+    mg.ops.TABLE.pop("meddling", None)
+
+
+def test_a_rule_that_assigns_a_leaf_on_the_way_is_found_out(rule):
+    w = Value(3.0, label="w")
+
+    def assign():
+        w.data = 100.0
+
+    same = rule(assign)
+    f = lambda x: same(w * x)
+    x = Value(1.0)
+    for sweep in (
+        lambda: f(x).backward(),
+        lambda: mg.grad(f)(1.0),
+        lambda: mg.vjp(f, 1.0)[1](1.0),
+        lambda: mg.jacobian(lambda v: [f(v[0])])([1.0]),
+        lambda: mg.gradients(f(x), [x]),
+        lambda: mg.jvp(f, (1.0,), (1.0,)),
+    ):
+        w.data = 3.0
+        with pytest.raises(mg.GraphError, match="data of 'w' was assigned after it was used"):
+            sweep()
+    assert x.grad == 0.0
+
+
+def test_what_another_thread_records_is_none_of_a_sweeps_business(rule):
+    """A rule that starts a recording in another thread, and waits until it runs, changes no answer."""
+    running, done, threads = threading.Event(), threading.Event(), []
+
+    def slow(x):
+        running.set()
+        done.wait(10)
+        return x * x
+
+    def start():
+        if not threads:
+            threads.append(threading.Thread(target=lambda: mg.compile(slow)(2.0)))
+            threads[0].start()
+            assert running.wait(10)
+
+    same = rule(start)
+    try:
+        v = Value(0.0)
+        y = same(mg.where(0.0, mg.sqrt(v), 2.0 * v))
+        assert [g.data for g in mg.gradients(y, [v])] == [2.0]
+        y.backward()
+        assert v.grad == 2.0
+        assert threads[0].is_alive()
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()

@@ -16,6 +16,7 @@ from .engine import (
     Value,
     check_fresh,
     cotangents,
+    epoch,
     is_observed,
     is_recording,
     topological_order,
@@ -97,18 +98,21 @@ def _swept(sweep: Callable[..., None], order: Iterable[Value], active: set[int],
     """One sweep over these nodes; an anomaly in a derivative names the operation that it is the derivative of."""
     node: Any = None
 
-    def steps() -> Iterator[Step]:
+    def steps(nodes: list[Value]) -> Iterator[Step]:
         nonlocal node
-        for node in order:
+        for node in nodes:
             if node.op is not None:
                 operands = node.args
                 keys = [id(x) if id(x) in active else None for x in operands]
                 yield id(node), node.op, keys, node, operands
 
+    before, nodes = epoch(), list(order)
     try:
-        sweep(values, steps(), arrived)
+        sweep(values, steps(nodes), arrived)
     except AnomalyError as error:
         raise error.in_the_derivative_of(node) from None
+    if epoch() != before:  # a rule assigned a leaf on the way
+        check_fresh(nodes)
 
 
 def _plain(x: Any) -> float:

@@ -17,7 +17,7 @@ from ..arguments.rows import as_lists, take
 from ..compile.compiled import find_native
 from ..graph.engine import Value, add_grads, assign, data_of, grads_of, set_grads
 from ..graph.installed import installed
-from ..graph.modes import no_grad
+from ..graph.modes import no_grad, recording_again
 from ..optim import Optimizer, clip_grad_norm
 from .lbfgs import minimize
 from .progress import Progress
@@ -37,10 +37,11 @@ class Examples:
         if self._compiled is not None:
             return float(self._compiled.backward(X, T))
         losses, m = [], len(X)
-        for row, target in zip(as_lists(X), T, strict=True):
-            loss = self._loss(row, target)
-            loss.backward(1.0 / m)
-            losses.append(loss.data)
+        with recording_again():  # a fit within no_grad() learns, too
+            for row, target in zip(as_lists(X), T, strict=True):
+                loss = self._loss(row, target)
+                loss.backward(1.0 / m)
+                losses.append(loss.data)
         return math.fsum(losses) / m
 
     def mean(self, X: Any, T: Any) -> float:

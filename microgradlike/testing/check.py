@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from .. import floats
 from ..graph.engine import Value, cotangents, topological_order, values
+from ..graph.modes import recording_again
 from ..graph.transforms import _push, gradients
 from .arithmetic import Doubles
 from .judges import (
@@ -158,9 +159,9 @@ def check_gradients(
     _check_arguments(f, inputs, order, modes, judge, ulps)
     name = getattr(f, "__name__", "f")
     subject = Subject(f, inputs, name if name.isidentifier() else "f")
-    recording = subject.recorded()
     check = _Check(subject, judge, tuple(modes), ulps)
-    check.level(recording, [(output, ()) for output in subject.outputs], 1, order)
+    with recording_again():  # also within no_grad()
+        check.level(subject.recorded(), [(output, ()) for output in subject.outputs], 1, order)
     if not check.findings:
         _reject_in_hypothesis()
         raise ValueError(
