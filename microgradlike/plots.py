@@ -108,6 +108,8 @@ def cost_surfaces(
 ) -> Any:
     """The cost over (w, b) of log loss, a convex bowl, beside that of squared error, which has plateaus and is not.
 
+    On each lies the path of 60 steps of gradient descent, a dot where it ends, and on the floor the contours.
+
     Args:
         x, y: one feature and the labels, 0 or 1; eight examples unless told otherwise.
         reach: w and b go from −reach to reach.
@@ -120,8 +122,17 @@ def cost_surfaces(
     W, B = np.meshgrid(grid, grid)
     for ax, (cost, shape) in zip(axes, [("log loss", "convex"), ("squared error", "not convex")], strict=True):
         J = np.array(cost_surface(x, y, grid, grid, cost))
-        ax.plot_surface(W, B, J, cmap="viridis", linewidth=0.2, edgecolor="#00000030")
-        ax.contour(W, B, J, levels=12, offset=float(J.min()) - 0.15 * float(np.ptp(J)), cmap="viridis")
+        ax.plot_surface(W, B, J, cmap="viridis", linewidth=0.2, edgecolor="#00000030", zorder=2)
+        floor = float(J.min()) - 0.15 * float(np.ptp(J))
+        ax.contour(W, B, J, levels=12, offset=floor, cmap="viridis", zorder=1)
+        path = [
+            point
+            for point in descent_path("gradient_descent", x, y, cost=cost, start=(-reach / 2, reach / 2))
+            if max(map(abs, point[:2])) <= reach
+        ]
+        ax.computed_zorder = False  # the path lies on the surface, and is seen
+        ax.plot(*zip(*path, strict=True), color=COLOURS[1], marker=".", markersize=4, linewidth=1.4, zorder=5)
+        ax.plot(*([number] for number in path[-1]), "o", color=INK, markersize=6, zorder=6)
         ax.set(xlabel="w", ylabel="b", title=f"{cost}: {shape}")
         ax.set_zlabel("J(w, b)", labelpad=9)
         ax.set_box_aspect(None, zoom=0.9)  # the layout does not know of the label beside the box
@@ -220,6 +231,8 @@ def descent_paths(
             color=colour, marker=marker, markersize=3, linewidth=1.2, label=f"{title} ({path[-1][2]:.3g})",
         )  # fmt: skip
     ax.plot(*start, "o", color=INK, markersize=7)
+    lowest = min((point for path in paths.values() for point in path), key=lambda point: point[2])
+    ax.plot(*lowest[:2], "X", color=INK, markersize=8, label=f"lowest ({lowest[2]:.3g})")
     ax.set(xlabel="w", ylabel="b", title=f"{steps} steps on the cost ({cost}); last cost in brackets")
     ax.legend(frameon=True, fontsize=8)
     return figure
@@ -286,7 +299,10 @@ def decision_boundary(model: Any, X: Any, y: Any, *, steps: int = 120, ax: Any =
         figure.colorbar(filled, ax=ax, ticks=[0.0, 0.25, 0.5, 0.75, 1.0], label=f"probability of {classes[1]}")
         threshold = getattr(model, "threshold", 0.5)
         lines = ax.contour(xs, ys, P[:, :, 1], levels=[0.1, 0.25, 0.75, 0.9], colors=INK, linewidths=0.5)
-        ax.clabel(lines, fontsize=7)
+        for label in ax.clabel(lines, fontsize=7):
+            across, up = ax.transAxes.inverted().transform(ax.transData.transform(label.get_position()))
+            if not (0.05 < across < 0.95 and 0.03 < up < 0.97):  # it would be cut by the edge
+                label.set_visible(False)
         ax.contour(xs, ys, P[:, :, 1], levels=[threshold], colors=INK, linewidths=2)
     else:
         colours = np.array([to_rgb(COLOURS[k % len(COLOURS)]) for k in range(len(classes))])

@@ -122,7 +122,7 @@ def draw(
 
 
 CARD, PILL = 10_000.0, 3_000.0  # pixels that they take at least, with what lies between them
-SCREEN = (1600.0, 1000.0)  # the largest default picture: 16:10, and the smallest text is 9 px on a page of 1,440
+SCREEN = (1600.0, 1060.0)  # the largest default picture: about 16:10, its smallest text 9 px on a page of 1,440
 
 
 def _lit(graph: Graph, highlight: Any) -> tuple[list[int], set[tuple[int, int]] | None]:

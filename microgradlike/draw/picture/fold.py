@@ -19,7 +19,7 @@ from .graph import Graph
 
 DETAILS = ("auto", "full", "cards", "neurons", "parts", "layers")
 MOST_WITH_PILLS, MOST_CARDS, MOST_ASKED_FOR, MOST_LAYERS, MOST_STRETCHES = 60, 200, 5_000, 60, 12
-MOST_PARTS, MOST_IN_SHORT, MOST_KINDS = 30, 3, 6
+MOST_PARTS, FEW_PARTS, MOST_IN_SHORT, MOST_KINDS = 30, 5, 3, 6
 MOST_TO_TRY = 20_000  # values of a graph that may turn out to have few enough neurons
 MOST_BESIDE = 32  # numbers of a grid, in a row
 MOST_USES = 4  # a leaf used more often is drawn again at each use
@@ -55,7 +55,7 @@ class Folding:
         again: leaves that are drawn again at each use.
         pills: whether edges carry pills.
         notes: what was folded, for the caption.
-        short: whether a neuron's card shows its parameters as colours instead of listing them.
+        short: whether a neuron's card shows its parameters as colours instead of a list, and a part's no grid.
     """
 
     detail: str
@@ -113,6 +113,9 @@ def foldings(
             yield replace(folding, short=True, pills=False)
     most = max_nodes or MOST_PARTS
     parts = _parts(graph, lambda folding: len(folding.groups) <= most and fits(folding), max_nodes or ENOUGH)
+    if parts and len(parts.groups) < FEW_PARTS:  # without grids, more may fit
+        brief = _parts(graph, lambda f: len(f.groups) <= most and fits(replace(f, short=True)), max_nodes or ENOUGH)
+        parts = replace(brief, short=True) if brief and len(brief.groups) > len(parts.groups) else parts
     if parts:
         yield parts
     yield _layers(graph, max_nodes or MOST_LAYERS)

@@ -369,7 +369,7 @@ class _Builder:
 
     def heat(self, rows: Sequence[Sequence[int]]) -> Heat | None:
         """Nodes in rows as colours; of a large matrix, the largest of each field of it."""
-        if not rows or not any(rows):
+        if not rows or not any(rows) or (self.folding.coarse and self.folding.short):
             return None
         gradients = shades(rows, self.graph.grad) if self.graph.swept else []
         return Heat(shades(rows, self.graph.data), gradients)
