@@ -12,6 +12,7 @@ import pytest
 
 import microgradlike as mg
 from microgradlike import Value, floats
+from microgradlike.compile.compiled import find_native
 from microgradlike.graph.engine import record, values
 from microgradlike.graph.sweep import sent
 from microgradlike.ops import TABLE
@@ -19,12 +20,21 @@ from microgradlike.ops import TABLE
 INF, NAN = math.inf, math.nan
 UPSTREAM = [1.0, 0.0, INF, -INF, NAN]
 FIXED = [row for row in TABLE.values() if row.arity is not None and row.differentiable and row.name != "defined"]
-BACKENDS = ["python", *(["numpy"] if find_spec("numpy") else [])]  # what is installed
+LISTS = [row for row in TABLE.values() if row.arity is None and row.public]
+BACKENDS = {"python": {"backend": "python"}}  # what is installed
+if find_spec("numpy"):
+    BACKENDS["numpy"] = {"backend": "numpy"}
+if find_native():
+    BACKENDS |= {"native": {"backend": "native"}, "interpreter": {"exact": True}}
 
 
 def same(x, y):
     """The same kind of nan, infinity or zero, or the same number within rounding."""
     return x == y or (x != x and y != y) or math.isclose(x, y, rel_tol=1e-11)
+
+
+def numbers(results):
+    return [x for each in results for x in numbers(each)] if isinstance(results, (list, tuple)) else [float(results)]
 
 
 def points(row):
@@ -76,13 +86,31 @@ def test_compiled_as_eager(row, backend):
             derivative = transform(f)
             return lambda v, c, rest: mg.where(mg.equal(v, v), d := derivative(v, c, rest), d)
 
-        compiled = [mg.compile(recorded(transform), backend=backend) for transform in return_types]
+        compiled = [mg.compile(recorded(transform), **BACKENDS[backend]) for transform in return_types]
         for x in list(points(row))[: 8 if backend == "python" else 4]:
             rest = [*x[:i], *x[i + 1 :]]
             for c in UPSTREAM:
                 for transform, step in zip(return_types, compiled, strict=True):
                     got, want = step(x[i], c, rest), transform(f)(x[i], c, rest)
                     assert same(got, want), (row, i, x, c, transform, got, want)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("row", LISTS, ids=lambda row: row.name)
+def test_rows_of_lists_as_eager(row, backend):
+    """The same of c·f for rows that take lists, at ordinary numbers, ties, zeros and infinities."""
+    index = [0.0] * row.indices
+
+    def f(xs, c):
+        return c * record(row, *index, *xs)
+
+    transforms = (mg.grad, mg.hessian)
+    compiled = [mg.compile(transform(f), **BACKENDS[backend]) for transform in transforms]
+    for xs in ([0.3, 0.2, 0.1, 0.4], [0.5] * 4, [0.0, 1.0, 0.0, 1.0], [1e300, 1.0, 0.5, 2.0], [INF, 1.0, 0.5, 0.5]):
+        for c in UPSTREAM:
+            for transform, step in zip(transforms, compiled, strict=True):
+                got, want = numbers(step(xs, c)), numbers(transform(f)(xs, c))
+                assert all(map(same, got, want)), (row, xs, c, transform, got, want)
 
 
 # ── what is not taken ───────────────────────────────────────────────────────────────────────────
@@ -124,19 +152,21 @@ def test_a_branch_not_taken_has_no_say_at_any_order(gate, what, bad, at):
             d = mg.grad(d)
         assert d(at) == truth
         for backend in BACKENDS:
-            assert mg.compile(lambda v: mg.where(mg.equal(v, v), g := d(v), g), backend=backend)(at) == truth, backend
+            assert mg.compile(lambda v: mg.where(mg.equal(v, v), g := d(v), g), **BACKENDS[backend])(at) == truth, (
+                backend
+            )
     assert mg.jvp(f, (at,), (1.0,))[1] == 3.0
     assert mg.hvp(f, (at,), (1.0,)) == 0.0
     w = Value(at)
     for backend in BACKENDS:
-        assert mg.compile(lambda s: s * f(w), backend=backend).value_and_grad([1.0, 2.0])[1] == [4.5]
+        assert mg.compile(lambda s: s * f(w), **BACKENDS[backend]).value_and_grad([1.0, 2.0])[1] == [4.5]
 
 
 def test_what_is_taken_in_some_rows_only_counts_in_those():
     """A shared cotangent is there if it is in one row; the others add nothing to it."""
     w = Value(0.0)
     for backend in BACKENDS:
-        step = mg.compile(lambda x: mg.where(mg.greater(x, 0.0), mg.sqrt(w), w), backend=backend)
+        step = mg.compile(lambda x: mg.where(mg.greater(x, 0.0), mg.sqrt(w), w), **BACKENDS[backend])
         assert step.value_and_grad([-1.0, -2.0])[1] == [1.0]
         assert step.value_and_grad([-1.0, 2.0])[1] == [INF]
 
@@ -158,8 +188,8 @@ def test_zero_times_infinity_is_nan_in_every_mode(f, x):
     f(w).backward()
     found = [w.grad, mg.grad(f)(x), mg.jvp(f, (x,), (1.0,))[1], mg.gradients(f(w), [w])[0].data]
     for backend in BACKENDS:
-        found.append(mg.compile(mg.grad(f), backend=backend)(x))
-        found.append(mg.compile(lambda s: s * f(w), backend=backend).value_and_grad([1.0])[1][0])
+        found.append(mg.compile(mg.grad(f), **BACKENDS[backend])(x))
+        found.append(mg.compile(lambda s: s * f(w), **BACKENDS[backend]).value_and_grad([1.0])[1][0])
     assert all(map(math.isnan, found)), found
 
 
@@ -191,7 +221,7 @@ PERFECT_FITS = [
 @pytest.mark.parametrize("backend", [None, *BACKENDS])
 def test_second_derivatives_where_the_first_is_zero(f, x, truth, backend):
     def compiled(g):
-        return g if backend is None else mg.compile(g, backend=backend)
+        return g if backend is None else mg.compile(g, **BACKENDS[backend])
 
     assert compiled(mg.hessian(f))(x) == pytest.approx(truth, rel=1e-12)
     assert compiled(mg.grad(mg.grad(f)))(x) == pytest.approx(truth, rel=1e-12)

@@ -119,7 +119,7 @@ def _norm(m: Any, *xs: Any) -> Any:
 
 PART_OF_NORM = Op(
     "part_of_norm",
-    (*TABLE["fraction"].rules, None, None),
+    (*(lambda m, g, z, x, y, *_, rule=rule: rule(m, g, z, x, y) for rule in TABLE["fraction"].rules), None, None),
     formula=lambda m, x, y, scale, scaled: TABLE["fraction"].formula(m, scale * x, scaled),  # type: ignore[misc]
     doc="x / y, from a power of two and the norm of what is y the norm of times this.",
 )
