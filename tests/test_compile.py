@@ -11,6 +11,7 @@ import pytest
 import microgradlike as mg
 from microgradlike import Value
 from microgradlike.compile import BranchError, Compiled, RecordingWarning, compiled
+from microgradlike.graph.engine import open_modes
 
 BACKENDS = ["python", "numpy", "native"]
 
@@ -461,6 +462,21 @@ def test_without_numpy_everything_is_python(monkeypatch):
     value, gradient = step.value_and_grad(X * 400, Y * 400)
     assert type(value) is float
     assert type(gradient) is list
+
+
+def test_recording_opens_no_mode_which_would_slow_every_operation_down():
+    seen = []
+
+    def f(x):
+        seen.append(open_modes.get())
+        return x * 2.0
+
+    assert mg.compile(f)(1.0) == 2.0
+    assert {*seen} == {()}
+    seen.clear()
+    with mg.no_grad():
+        assert mg.compile(f)(1.0) == 2.0
+    assert all(seen)
 
 
 # ── all or nothing, and threads ─────────────────────────────────────────────────────────────────
