@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 
 
 def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> Path:
     """Write `content` to `path` so that a reader, or an interrupt, finds the old file or the new one.
 
     Args:
-        path: the file; its folder must exist.
+        path: the file; its folder must exist. An old file keeps its mode; a pipe or a terminal is written to.
         content: text (written as UTF-8) or bytes.
 
     Returns:
@@ -21,24 +24,32 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> Path
         FileNotFoundError: the folder does not exist; the message names it.
         OSError: the file cannot be written; an old one is left whole.
     """
-    target = Path(path)
+    target = Path(os.path.realpath(path))  # a link stays, and what it leads to is written
     if not target.parent.is_dir():
-        raise FileNotFoundError(f"cannot write {str(target)!r}: the folder {str(target.parent)!r} does not exist")
+        raise FileNotFoundError(f"cannot write {os.fspath(path)!r}: the folder {str(target.parent)!r} does not exist")
     if target.is_dir():
-        raise IsADirectoryError(f"cannot write {str(target)!r}: it is a folder")
+        raise IsADirectoryError(f"cannot write {os.fspath(path)!r}: it is a folder")
     raw = content.encode("utf-8") if isinstance(content, str) else content
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:40]}.", suffix=".part")
+    if target.is_fifo() or target.is_char_device():
+        target.write_bytes(raw)
+        return Path(path)
+    old = target.exists()
+    if old and not target.is_file():
+        raise OSError(f"cannot write {os.fspath(path)!r}: it is no file, pipe or terminal")
+    temporary = target.with_name(f".{target.name[:40]}.{token_hex(8)}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:  # as the user's umask has it
             file.write(raw)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)  # as open() would have made it, not private as mkstemp does
+            file.flush()
+            os.fsync(file.fileno())
+        if old:
+            os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))
         os.replace(temporary, target)
     except BaseException:
-        os.unlink(temporary)
+        with suppress(OSError):  # an interrupt may come when it is there no more
+            os.unlink(temporary)
         raise
-    return target
+    return Path(path)
 
 
 def in_browser(page: str) -> Path:

@@ -228,7 +228,7 @@ def descent_paths(
     for (title, path), colour, marker in zip(paths.items(), COLOURS * len(paths), MARKERS * len(paths), strict=False):
         ax.plot(
             [w for w, _, _ in path], [b for _, b, _ in path],
-            color=colour, marker=marker, markersize=3, linewidth=1.2, label=f"{title} ({path[-1][2]:.3g})",
+            color=colour, marker=marker, markersize=3, linewidth=1.2, label=_text(f"{title} ({path[-1][2]:.3g})"),
         )  # fmt: skip
     ax.plot(*start, "o", color=INK, markersize=7)
     lowest = min((point for path in paths.values() for point in path), key=lambda point: point[2])
@@ -236,6 +236,12 @@ def descent_paths(
     ax.set(xlabel="w", ylabel="b", title=f"{steps} steps on the cost ({cost}); last cost in brackets")
     ax.legend(frameon=True, fontsize=8)
     return figure
+
+
+def _text(x: Any) -> str:
+    """x as matplotlib shows it letter by letter: no formulas between $, nothing left out of a legend for its _."""
+    text = str(x).encode("utf-8", "replace").decode().replace("$", r"\$")
+    return f"\u200b{text}" if text.startswith("_") else text
 
 
 def loss_curves(curves: Any, *, log: bool = False, ax: Any = None) -> Any:
@@ -252,10 +258,10 @@ def loss_curves(curves: Any, *, log: bool = False, ax: Any = None) -> Any:
     figure, ax = _figure(ax=ax)
     for (title, curve), colour in zip(chosen.items(), COLOURS * len(chosen), strict=False):
         training, validation = _curves(curve)
-        ax.plot(range(1, len(training) + 1), training, color=colour, label=title or "training cost")
+        ax.plot(range(1, len(training) + 1), training, color=colour, label=_text(title or "training cost"))
         if validation:
             label = f"{title}, validation" if title else "validation loss"
-            ax.plot(range(1, len(validation) + 1), validation, color=colour, linestyle="--", label=label)
+            ax.plot(range(1, len(validation) + 1), validation, color=colour, linestyle="--", label=_text(label))
     ax.set(xlabel="epoch", ylabel="cost", yscale="log" if log else "linear")
     ax.legend(frameon=False)
     return figure
@@ -296,7 +302,7 @@ def decision_boundary(model: Any, X: Any, y: Any, *, steps: int = 120, ax: Any =
     if len(classes) == 2:
         shades = LinearSegmentedColormap.from_list("classes", [COLOURS[0], "#ffffff", COLOURS[1]])
         filled = ax.contourf(xs, ys, P[:, :, 1], levels=np.linspace(0.0, 1.0, 21), cmap=shades, alpha=0.6)
-        figure.colorbar(filled, ax=ax, ticks=[0.0, 0.25, 0.5, 0.75, 1.0], label=f"probability of {classes[1]}")
+        figure.colorbar(filled, ax=ax, ticks=[0.0, 0.25, 0.5, 0.75, 1.0], label=_text(f"probability of {classes[1]}"))
         threshold = getattr(model, "threshold", 0.5)
         lines = ax.contour(xs, ys, P[:, :, 1], levels=[0.1, 0.25, 0.75, 0.9], colors=INK, linewidths=0.5)
         for label in ax.clabel(lines, fontsize=7):
@@ -319,10 +325,10 @@ def decision_boundary(model: Any, X: Any, y: Any, *, steps: int = 120, ax: Any =
         ax.scatter(
             [row[0] for row in mine], [row[1] for row in mine],
             s=22, color=COLOURS[k % len(COLOURS)], marker=MARKERS[k % len(MARKERS)], edgecolor="white", linewidth=0.6,
-            label=str(label),
+            label=_text(label),
         )  # fmt: skip
     names = getattr(model, "feature_names_in_", ["x1", "x2"])
-    ax.set(xlabel=str(names[0]), ylabel=str(names[1]))
+    ax.set(xlabel=_text(names[0]), ylabel=_text(names[1]))
     ax.legend(frameon=True, fontsize=8)
     return figure
 
@@ -346,7 +352,7 @@ def confusion_matrix(model: Any, X: Any, y: Any, *, ax: Any = None) -> Any:
             ax.text(
                 j, i, str(count), ha="center", va="center", color="white" if count > 0.55 * most else INK, fontsize=9
             )
-    ticks, names = range(len(classes)), [str(label) for label in classes]
+    ticks, names = range(len(classes)), [_text(label) for label in classes]
     ax.set_xticks(ticks, names, rotation=45 if max(map(len, names)) > 3 else 0)
     ax.set_yticks(ticks, names)
     right, total = sum(counts[k][k] for k in ticks), sum(map(sum, counts))

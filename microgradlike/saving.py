@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -51,7 +52,8 @@ def save(thing: Any, path: str | os.PathLike[str]) -> None:
     if isinstance(thing, Value):
         raise TypeError(f"a {type(thing).__name__} cannot be saved by itself: save its .data")
     document = {"format": FORMAT, "schema": SCHEMA, "content": to_json(thing, "it")}
-    write_atomically(path, json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+    text = json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False)
+    write_atomically(path, re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text) + "\n")
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -68,6 +70,8 @@ def load(path: str | os.PathLike[str]) -> Any:
         raise LoadError(f"{os.fspath(path)!r} is no file of microgradlike's: {error}") from None
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise LoadError(f"{os.fspath(path)!r} is no file of microgradlike's: no JSON text ({error})") from None
+    except (ValueError, TypeError, OverflowError, MemoryError) as error:
+        raise LoadError(f"{os.fspath(path)!r} holds what cannot be: {error}") from None
 
 
 def _document(document: Any) -> Any:
@@ -185,6 +189,9 @@ def fields_of(content: Any, place: str, names: set[str]) -> dict[str, Any]:
     return content  # type: ignore[no-any-return]
 
 
+_WIDEST = 1000  # letters that an array of text may have room for, if no item is longer
+
+
 def _array(content: Any, place: str) -> Any:
     fields = fields_of(content, place, {"type", "shape", "items"})
     items = list_of(from_json(fields["items"], f"{place}.items"), f"{place}.items")
@@ -197,6 +204,9 @@ def _array(content: Any, place: str) -> Any:
     kind = fields["type"]
     known = type(kind) is str and (kind in _ARRAY_TYPES or (kind[:2] in ("<U", ">U") and kind[2:].isdecimal()))
     expect(known, f"{place} is an array of the unknown type {kind!r:.80}")
+    if kind[1] == "U":  # each item takes as much room as the type says
+        longest = max((len(item) for item in items if type(item) is str), default=0)
+        expect(int(kind[2:]) <= max(longest, _WIDEST), f"{place} is an array of type {kind}, for items of {longest}")
     try:
         import numpy as np
     except ImportError:

@@ -783,3 +783,16 @@ def test_ctrl_c_at_any_instant_of_a_fit(options):
             model = fresh()
     assert raised
     assert kept
+
+
+@pytest.mark.parametrize(
+    "missing", [None, type("NaTType", (), {})(), type("NAType", (), {})()], ids=["None", "NaT", "NA"]
+)
+def test_a_missing_label_is_none_to_learn(missing):
+    with pytest.raises(ValueError, match=r"y\[1\] is missing"):
+        LogisticRegression(**quiet).fit([[0.0], [1.0], [2.0]], ["yes", missing, "no"])
+
+
+def test_without_a_stderr_there_is_no_bar(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    assert LogisticRegression(epochs=2).fit(X2, Y2).n_iter_ == 2

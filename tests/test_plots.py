@@ -239,3 +239,17 @@ def test_a_descent_goes_down_within_no_grad_too():
         within = plots.descent_path("gradient_descent", steps=12)
     assert within == plots.descent_path("gradient_descent", steps=12)
     assert within[-1][2] < within[0][2]
+
+
+def test_names_are_shown_letter_by_letter():
+    """No formulas between $, and a name that begins with _ is in the legend, too."""
+    figure = plots.loss_curves({"$lr_$": [1, 2], "_a": [1, 2], "\ud800": [2, 1]})
+    figure.savefig(io.BytesIO())
+    texts = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert texts == [r"\$lr_\$", "\u200b_a", "?"]
+    rows = [[0.0, 1.0], [1.0, 0.0], [2.0, 2.0], [3.0, 1.0]]
+    model = LogisticRegression(epochs=2, progress=False).fit(rows, ["_a", "$b_$", "_a", "$b_$"])
+    figure = plots.decision_boundary(model, rows, ["_a", "$b_$", "_a", "$b_$"], steps=5)
+    figure.savefig(io.BytesIO())
+    assert len(figure.axes[0].get_legend().get_texts()) == 2
+    plots.confusion_matrix(model, rows, ["_a", "$b_$", "_a", "$b_$"]).savefig(io.BytesIO())

@@ -479,6 +479,8 @@ def _classes(labels: list[Any]) -> list[Any]:
                 f"Unknown label type: y[{i}] is {label!r}, but class labels that are floats must be whole: "
                 "use a regressor for numbers, or str(label)"
             )
+        if label is None or type(label).__name__ in ("NaTType", "NAType"):
+            raise ValueError(f"y[{i}] is missing: {label!r}")
         if isinstance(label, complex):
             raise ValueError(f"Complex data not supported: y[{i}] is {label!r}")
     try:

@@ -16,6 +16,7 @@ class Progress:
     def __init__(self, title: str, epochs: int, shown: bool):
         self._title, self._epochs, self._done, self._loss = title, epochs, 0, float("nan")
         self._bar: Any = None
+        shown = shown and sys.stderr is not None  # as under pythonw
         self._plain = shown
         self._next = 0.0
         if shown:
