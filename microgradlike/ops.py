@@ -280,7 +280,7 @@ op("sqrt",     lambda m, g, z, x: g * m.divide(0.5, m.abs(z)),
 op("cbrt",     lambda m, g, z, x: g * m.cbrt_slope(x),
    formula=lambda m, x: m.sign(x) * m.pow(m.abs(x), 1.0 / 3.0),
    write="∛{}", symbol="∛", domain=(POSITIVE,), trouble=(0.0,), doc="Cube root, real for negative x too.")
-op("abs",      lambda m, g, z, x: g * m.sign(x),
+op("abs",      lambda m, g, z, x: g * m.side(x),
    write="|{}|", symbol="|x|", trouble=(0.0,), kinks="0 at x = 0", doc="|x|")
 op("sign",     lambda m, g, z, x: _through(m, z, 0.0, 0.0),
    formula=lambda m, x: m.defined(x, m.where(m.greater(x, 0.0), 1.0, m.where(m.less(x, 0.0), -1.0, x))),
@@ -341,13 +341,13 @@ op("erfc",     lambda m, g, z, x: -(g * m.erf_slope(x)),
    trouble=(-6.0, 0.5, 27.3), doc="1 − erf(x), accurate for large x.")
 
 # ── selection, rounding, comparison ─────────────────────────────────────────────────────────────
-op("maximum",  lambda m, g, z, x, y: _through(m, z, m.greater_equal(x, y), m.where(m.equal(x, y), 0.5 * g, g)),
-               lambda m, g, z, x, y: _through(m, z, m.less_equal(x, y), m.where(m.equal(x, y), 0.5 * g, g)),
+op("maximum",  lambda m, g, z, x, y: _through(m, z, m.greater_equal(x, y), g * m.share(x, y)),
+               lambda m, g, z, x, y: _through(m, z, m.less_equal(x, y), g * m.share(x, y)),
    formula=lambda m, x, y: m.where(m.greater_equal(x, y), x, m.defined(x, y)),
    symbol="max", write="max({}, {})", trouble=(0.0,), kinks="a tie is split evenly, ½ each",
    doc="The larger of x and y; nan if either is.")
-op("minimum",  lambda m, g, z, x, y: _through(m, z, m.less_equal(x, y), m.where(m.equal(x, y), 0.5 * g, g)),
-               lambda m, g, z, x, y: _through(m, z, m.greater_equal(x, y), m.where(m.equal(x, y), 0.5 * g, g)),
+op("minimum",  lambda m, g, z, x, y: _through(m, z, m.less_equal(x, y), g * m.share(x, y)),
+               lambda m, g, z, x, y: _through(m, z, m.greater_equal(x, y), g * m.share(x, y)),
    formula=lambda m, x, y: m.where(m.less_equal(x, y), x, m.defined(x, y)),
    symbol="min", write="min({}, {})", trouble=(0.0,), kinks="a tie is split evenly, ½ each",
    doc="The smaller of x and y; nan if either is.")
@@ -565,6 +565,13 @@ helper("normal_density", lambda m, g, z, x: g * -(x * z),
    write="φ({})", trouble=(0.0, 38.6), doc="φ(x) = exp(−x²/2)/√(2π)")
 helper("normal_cdf", lambda m, g, z, x: g * m.normal_density(x),
    formula=lambda m, x: 0.5 * m.erfc(-SQRT_HALF * x), write="Φ({})", trouble=(0.0, -38.0), doc="Φ(x) = ½·erfc(−x/√2)")
+helper("side", lambda m, g, z, x: _gate(m, m.equal(x, 0.0), g * NAN),
+   formula=lambda m, x: m.sign(x), write="sgn({})", symbol="sgn", domain=(POSITIVE,), trouble=(0.0,),
+   doc="sgn(x), whose derivative at 0 is nan: |x| has a first derivative there by convention, but no second.")
+helper("share", lambda m, g, z, x, y: _gate(m, m.equal(x, y), g * NAN),
+                lambda m, g, z, x, y: _gate(m, m.equal(x, y), g * NAN),
+   formula=lambda m, x, y: m.where(m.equal(x, y), 0.5, 1.0), domain=(POSITIVE, (-5.0, -0.1)), trouble=(0.0,),
+   doc="½ where x = y, else 1: at a tie the larger of two has a first derivative by convention, but no second.")
 helper("over_norm2", lambda m, g, z, x, y: g * ((m.over_norm2(y, x) - z) * (m.over_norm2(y, x) + z)),
                      lambda m, g, z, x, y: g * (-2.0 * z * m.over_norm2(y, x)),
    formula=lambda m, x, y: m.fraction(x, x * x + y * y),

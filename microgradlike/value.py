@@ -1531,9 +1531,10 @@ def is_recording() -> bool:
 
 def is_observed() -> bool:
     """Whether this thread is recording a program (see `recording`), which will be run for other numbers."""
-    return _observer is not None and _observer.thread == threading.get_ident()
+    return observer() is not None
 
 
 def observer() -> Any:
     """Who listens to this thread while it records a program, or None."""
-    return _observer if _observer is not None and _observer.thread == threading.get_ident() else None
+    found = _observer  # read once: another thread may take its own away meanwhile
+    return found if found is not None and found.thread == threading.get_ident() else None

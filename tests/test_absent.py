@@ -247,6 +247,38 @@ def test_through_the_origin_of_a_norm_no_second_derivative_exists(f):
     assert mg.grad(f)([0.0, 0.0]) == [0.0, 0.0]
 
 
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: abs(x) ** 2,
+        lambda x: mg.square(abs(x)) + mg.exp(x),
+        lambda x: abs(x) * abs(x),
+        lambda x: mg.maximum(x, -x) ** 2,
+        lambda x: mg.minimum(x, -x) ** 2,
+        lambda x: mg.maximum(2 * x, x) * x,
+        lambda x: mg.sqrt(x * x) ** 2,
+    ],
+)
+@pytest.mark.parametrize("backend", [None, *BACKENDS])
+def test_through_a_kink_that_is_squared_away_no_second_derivative_is_made_up(f, backend):
+    def compiled(g):
+        return g if backend is None else mg.compile(g, **BACKENDS[backend])
+
+    for second in (mg.hessian(f), lambda v: mg.hvp(f, (v,), (1.0,)), mg.grad(lambda u: mg.jvp(f, (u,), (1.0,))[1])):
+        assert math.isnan(compiled(second)(0.0))
+    smooth = mg.hessian(f)(0.5)  # beside it, it exists
+    assert compiled(mg.hessian(f))(0.5) == pytest.approx(smooth, rel=1e-12)
+    assert math.isfinite(smooth)
+
+
+def test_beside_a_kink_second_derivatives_are_exact():
+    for x in (5e-324, 1e-300, 0.5, -0.5, 1e300, -INF):
+        assert mg.hessian(lambda v: abs(v))(x) == 0.0
+        assert mg.hessian(lambda v: mg.maximum(v, -v))(x) == 0.0
+    assert mg.hessian(lambda v: abs(v) ** 2)(-3.0) == mg.hessian(lambda v: mg.maximum(v, -v) ** 2)(-3.0) == 2.0
+    assert mg.grad(lambda v: mg.maximum(v, -v) + abs(v))(0.0) == 0.0  # conventions at kinks hold for the first order
+
+
 # ── gates of one's own ──────────────────────────────────────────────────────────────────────────
 def test_a_primitive_may_gate():
     hard = mg.primitive(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+import threading
 from decimal import Decimal
 from fractions import Fraction
 from importlib.util import find_spec
@@ -204,6 +205,35 @@ def test_a_rule_that_assigns_a_leaf_is_an_error_and_changes_nothing():
         assert (x.grad, w.grad) == (0.0, 0.0)
     finally:
         del TABLE["assigning"]
+
+
+def test_a_recording_of_another_thread_changes_no_derivative():
+    """Whether a derivative is itself recorded is asked of the thread that computes it."""
+    started, enough, threads = threading.Event(), threading.Event(), []
+
+    def recorded(x):
+        started.set()
+        enough.wait(20)
+        return 2.0 * x
+
+    def rule(m, g, z, x):
+        if not threads:
+            threads.append(threading.Thread(target=lambda: mg.compile(recorded)(1.0)))
+            threads[0].start()
+            assert started.wait(20)
+        return g
+
+    waiting = mg.primitive("waiting", rule, formula=lambda m, x: x, doc="x, while another thread records")
+    try:
+        v = Value(0.0)
+        assert mg.gradients(waiting(mg.where(0.0, mg.sqrt(v), 2.0 * v)), [v])[0].data == 2.0
+        assert threads[0].is_alive()
+        assert mg.grad(mg.grad(lambda x: mg.where(0.0, mg.sqrt(x), x * x)))(0.0) == 2.0
+    finally:
+        enough.set()
+        for thread in threads:
+            thread.join()
+        del TABLE["waiting"]
 
 
 # ── names of primitives ─────────────────────────────────────────────────────────────────────────

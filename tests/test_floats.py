@@ -103,7 +103,7 @@ def test_a_row_agrees_with_its_own_formula(row, data):
 
 # ── nan ─────────────────────────────────────────────────────────────────────────────────────────
 # Where nan does not decide: the parameter of a branch not taken, and what a comparison says is known.
-KNOWN = {("leaky_relu", 1), ("elu", 1), ("celu", 1), ("where", 0), ("where", 2)}
+KNOWN = {("leaky_relu", 1), ("elu", 1), ("celu", 1), ("where", 0), ("where", 2), ("share", 0), ("share", 1)}
 
 
 @each([row for row in ROWS if row.arity])

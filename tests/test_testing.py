@@ -652,3 +652,10 @@ def test_gradients_are_checked_within_no_grad_too():
         assert check_gradients(lambda x: x * mg.sin(x), 2.0).worst.right
         with pytest.raises(GradientError):
             check_gradients(lambda x: x * x.data, 2.0)
+
+
+def test_where_there_is_no_second_derivative_nan_is_right():
+    for f in (lambda x: abs(x) ** 2, lambda x: mg.maximum(x, -x) ** 2):
+        report = check_gradients(f, 0.0)
+        assert math.isnan(next(finding.got for finding in report.findings if finding.order == 2))
+    assert not any(math.isnan(finding.got) for finding in check_gradients(lambda x: abs(x) ** 2, 1.0).findings)

@@ -91,6 +91,13 @@ def sign(x: float) -> float:
     return copysign(1.0, x) if x < 0.0 or x > 0.0 else x
 
 
+side = sign
+
+
+def share(x: float, y: float) -> float:
+    return 0.5 if x == y else 1.0
+
+
 # ── exponentials and logarithms ─────────────────────────────────────────────────────────────────
 exp, expm1, log, log1p = words.exp, words.expm1, words.log, words.log1p
 exp_times, exp_quotient = _careful("exp_times"), _careful("exp_quotient")

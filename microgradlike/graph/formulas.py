@@ -148,6 +148,11 @@ class _Formulas:
     def sign(self, x: Any) -> Term:
         return Term(floats.sign(_term(x).value))
 
+    side = sign
+
+    def share(self, x: Any, y: Any) -> Term:
+        return Term(floats.share(_term(x).value, _term(y).value))
+
     def pow(self, x: Any, y: Any) -> Term:
         x, y = _term(x), _term(y)
         if y.factors == () and y.value in (0.0, 1.0, 2.0, 3.0, 4.0):

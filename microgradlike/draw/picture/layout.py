@@ -474,7 +474,9 @@ def _straightened(
         around[p].append((p, q, least))
         around[q].append((p, q, least))
     settled = [any(abs(y[q] + d - y[p]) < 1e-6 for q, d, _ in pull) for p, pull in enumerate(pulls)]
-    slanted = [(abs(y[q] + d - y[p]), p, q, d) for p, pull in enumerate(pulls) for q, d, _ in pull]
+    slanted = [  # of a block with very many wires none deserves it, and to compare each with all takes time n²
+        (abs(y[q] + d - y[p]), p, q, d) for p, pull in enumerate(pulls) if len(pull) <= 64 for q, d, _ in pull
+    ]
     for _, p, q, d in sorted(entry for entry in slanted if entry[0] <= most):
         goal = y[q] + d
         if settled[p] or abs(goal - y[p]) > most or not low[p] <= goal <= high[p]:
