@@ -10,12 +10,13 @@ import pytest
 import microgradlike as mg
 from microgradlike import Value, losses
 from microgradlike.compile import RecordingWarning
-from microgradlike.compile.compiled import BACKENDS, find_native, find_numpy
+from microgradlike.compile.compiled import BACKENDS, find_native
+from microgradlike.graph.installed import installed
 
 
 @pytest.fixture(params=[b for b in BACKENDS if b != "auto"])
 def backend(request):
-    if (request.param == "numpy" and not find_numpy()) or (request.param == "native" and not find_native()):
+    if (request.param == "numpy" and not installed("numpy")) or (request.param == "native" and not find_native()):
         pytest.skip(f"{request.param} is not installed")
     return request.param
 

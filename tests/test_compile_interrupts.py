@@ -8,7 +8,8 @@ from helpers import interrupted
 
 import microgradlike as mg
 from microgradlike import Value
-from microgradlike.compile.compiled import BACKENDS, find_native, find_numpy
+from microgradlike.compile.compiled import BACKENDS, find_native
+from microgradlike.graph.installed import installed
 
 XS, YS = [0.5, 1.0, -1.0, 2.0], [1.0, 0.0, 1.0, 0.0]
 SCENES = {
@@ -29,7 +30,7 @@ def loss(w, b):
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("scene", SCENES)
 def test_ctrl_c_at_any_instant(backend, scene):
-    if (backend == "numpy" and not find_numpy()) or (backend == "native" and not find_native()):
+    if (backend == "numpy" and not installed("numpy")) or (backend == "native" and not find_native()):
         pytest.skip(f"{backend} is not installed")
     expected = [loss(Value(0.3), Value(-0.2))(x, y).data for x, y in zip(XS, YS, strict=True)]
     state = {}

@@ -190,3 +190,29 @@ def test_gradients_are_by_the_new_parameters():
     assert step.parameters == [config.weights[0]]
     config.weights = old
     assert step.value_and_grad([1.0])[1] == [6.0, 6.0]
+
+
+class Defaults:
+    k = 2.0
+
+
+class Slots:
+    __slots__ = ("k",)
+
+
+@pytest.mark.parametrize("kind", [Defaults, Slots])
+def test_an_attribute_that_hides_a_default_or_is_a_slot(kind):
+    settings = kind()
+    if kind is Slots:
+        settings.k = 2.0
+    f = mg.compile(lambda x: x * settings.k)
+    assert f(1.0) == 2.0
+    settings.k = 3.0
+    assert f(1.0) == 3.0
+    assert list(f.map([1.0, 2.0])) == [3.0, 6.0]
+    del settings.k
+    if kind is Defaults:
+        assert f(1.0) == 2.0
+    else:
+        with pytest.raises(AttributeError):
+            f(1.0)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
-from operator import itemgetter
-from types import CodeType, FunctionType, MethodType, ModuleType
+from operator import attrgetter, itemgetter
+from types import CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
 
 from ..graph.engine import Value
@@ -55,7 +55,7 @@ class Watch:
                 if items != before:
                     return True
             return not all(_equal_arrays(array, before) for array, before in self._arrays)
-        except (KeyError, ValueError):  # a name or a cell is gone, or an array is another
+        except (KeyError, ValueError, AttributeError):  # a name or a cell is gone, or an array is another
             return True
 
     # ── finding what there is to watch ──────────────────────────────────────────────────────────
@@ -97,7 +97,7 @@ class Watch:
                 self._objects.append(x)
         elif hasattr(x, "_made_of"):  # a compiled function
             yield x.function
-        elif hasattr(x, "__dict__"):
+        elif hasattr(x, "__dict__") or _is_users(type(x).__module__):
             self._objects.append(x)
             yield from type(x).__mro__
 
@@ -136,7 +136,7 @@ class Watch:
         before: tuple[int, int] | None = None
         while before != (before := (len(self._objects), len(self._attributes))):
             for x in list(self._objects):
-                space = vars(x)
+                space = getattr(x, "__dict__", {})
                 if isinstance(x, type):
                     wanted = {n for n in space if n in self._attributes or (n[:2] == "__" and n not in _NOT_CALLED)}
                     wanted = {n for n in wanted if n in self._attributes or isinstance(space[n], FunctionType)}
@@ -148,6 +148,17 @@ class Watch:
                 done |= {(id(x), n) for n in new}
                 for found in self._read(space, new):
                     self._find(found)
+                if isinstance(x, (type, ModuleType)):
+                    continue
+                new = {n for n in self._attributes - space.keys() if hasattr(type(x), n) and (id(x), n) not in done}
+                done |= {(id(x), n) for n in new}
+                slots = [n for n in sorted(new) if isinstance(getattr(type(x), n), MemberDescriptorType)]
+                for name in slots:
+                    if hasattr(x, name):
+                        self._names.append((x, attrgetter(name), getattr(x, name)))
+                        self._find(getattr(x, name))
+                if hasattr(x, "__dict__") and (defaults := new.difference(slots)):  # of the class, until it has its own
+                    self._names.append((space, defaults.isdisjoint, True))
 
 
 def _single(name: str, space: Any) -> tuple[Any]:
