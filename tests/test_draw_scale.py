@@ -367,3 +367,11 @@ def test_a_drawing_opens_in_the_browser(monkeypatch, capsys):
     mg.live(Value(2.0) * 3).show()
     assert all(url.startswith("file:") and url.endswith("page.html") for url in opened)
     assert "there is no browser to open it here: open file:" in capsys.readouterr().out
+
+
+def test_a_sum_of_100_000_leaves_is_drawn_in_seconds():
+    """In time that grows as the graph does: what compares each edge with all others would take hours."""
+    total = mg.sum([mg.Value(i / 100_000) for i in range(100_000)])
+    total.backward()
+    assert len(mg.draw(total).to_svg()) < 1_000_000
+    assert "100" in str(mg.draw(total))

@@ -28,7 +28,7 @@ class Watch:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._cells: list[tuple[Any, Any]] = []  # a closure cell, what it held
-        self._names: list[tuple[Any, Any, tuple[Any, ...]]] = []  # a namespace, how to read names, what they were
+        self._names: list[tuple[Any, Any, Any]] = []  # a namespace, how to read names, what they were
         self._items: list[tuple[Any, Any]] = []  # a list or dict, a copy of it
         self._arrays: list[tuple[Any, Any]] = []
         self._seen: dict[int, Any] = {}
