@@ -1,5 +1,7 @@
 """What a recorded function has read outside of its arguments is noticed when it changes, and recorded anew."""
 
+from array import array
+from collections import UserList, deque
 from functools import partial
 
 import pytest
@@ -216,3 +218,24 @@ def test_an_attribute_that_hides_a_default_or_is_a_slot(kind):
     else:
         with pytest.raises(AttributeError):
             f(1.0)
+
+
+@pytest.mark.parametrize(
+    "items", [deque([2]), UserList([2]), bytearray([2]), array("d", [2])], ids=lambda x: type(x).__name__
+)
+def test_items_of_any_sequence_that_changes(items):
+    f = mg.compile(lambda x: x * items[0])
+    assert f(1.0) == 2.0
+    items[0] = 3
+    assert f(1.0) == 3.0
+
+
+def test_a_set_that_grows_and_an_attribute_named_by_text():
+    numbers, settings = {2.0}, Defaults()
+    settings.k = 2.0
+    f = mg.compile(lambda x: x * sum(numbers) * getattr(settings, "k"))  # noqa: B009  (as programs have it)
+    assert f(1.0) == 4.0
+    numbers.add(1.0)
+    assert f(1.0) == 6.0
+    settings.k = 3.0
+    assert f(1.0) == 9.0

@@ -7,7 +7,10 @@ methods, attributes of objects that its code names, and the items of lists, dict
 from __future__ import annotations
 
 import sys
+from array import array
+from collections import UserList, deque
 from collections.abc import Callable, Iterator
+from copy import copy
 from functools import partial
 from operator import attrgetter, itemgetter
 from types import CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
@@ -83,6 +86,9 @@ class Watch:
         elif isinstance(x, (list, tuple)):
             if isinstance(x, list):
                 self._items.append((x, list(x)))
+            yield from x
+        elif isinstance(x, (deque, set, bytearray, array, UserList)):
+            self._items.append((x, copy(x)))
             yield from x
         elif isinstance(x, dict):
             self._items.append((x, dict(x)))
@@ -171,6 +177,8 @@ def names_of(code: CodeType | None) -> set[str]:
         return set()
     found = set(code.co_names)
     for constant in code.co_consts:
+        if isinstance(constant, str) and constant.isidentifier():  # getattr(x, "name")
+            found.add(constant)
         if isinstance(constant, CodeType):
             found |= names_of(constant)
     return found
