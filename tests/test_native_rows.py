@@ -28,7 +28,7 @@ EXACT = {
     "sign", "exp", "expm1", "log", "log1p", "log2", "log10", "sin", "cos", "tan", "asin", "acos", "atan",
     "sinh", "cosh", "maximum", "minimum", "clip", "where", "less", "less_equal", "greater", "greater_equal", "equal",
     "not_equal",
-    "floor", "ceil", "round", "trunc", "relu", "leaky_relu", "sum", "mean", "prod", "take", "mean_squared_error",
+    "floor", "ceil", "round", "trunc", "relu", "leaky_relu", "sum", "mean", "prod", "take",
 }  # fmt: skip
 
 
