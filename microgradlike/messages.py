@@ -1,7 +1,8 @@
-"""What error messages share: the names that are near one that there is not. No check and no error lives here."""
+"""What texts share: the names that are near one that there is not, letters that a terminal can show. No errors here."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 
 
@@ -25,3 +26,20 @@ def did_you_mean(name: str, known: Iterable[str], most: int = 3) -> str:
     """
     like = near(name, known, most)
     return f"did you mean {' or '.join(like)}?" if like else ""
+
+
+_PLAIN = str.maketrans("×·−–→◀▶⟵├└│─┬…∂Σσ⌊⌋≈≤≥≠", "x*--><><|`|-+~dSs[]~<>#")
+
+
+def printable(text: str) -> str:
+    """This text in letters that standard output can write: print() of a picture raises in no code page.
+
+    >>> printable("3 × v → J")  # where it takes them all
+    '3 × v → J'
+    """
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_PLAIN).encode(encoding, "replace").decode(encoding)
+    return text

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from .arguments.checks import choice, flag, integer
 from .arguments.habits import Familiar, no_such_name
 from .graph.engine import Value, assign, elements, set_grads, topological_order, values
+from .messages import printable
 from .ops import TABLE, Op
 from .saving import LoadError, expect, fields_of, float_of, from_json, list_of, save, saved_as, to_json
 
@@ -177,7 +178,9 @@ class Module(Familiar):
 
     def __repr__(self) -> str:
         count, summary = len(self.parameters()), self._summary()
-        return f"{type(self).__name__}({summary}{', ' if summary else ''}{count} parameter{'s' * (count != 1)})"
+        return printable(
+            f"{type(self).__name__}({summary}{', ' if summary else ''}{count} parameter{'s' * (count != 1)})"
+        )
 
 
 def _parts(thing: Any, path: str) -> Iterable[tuple[Any, Any]] | None:

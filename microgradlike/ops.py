@@ -281,7 +281,7 @@ op("cbrt",     lambda m, g, z, x: g * m.cbrt_slope(x),
    formula=lambda m, x: m.sign(x) * m.pow(m.abs(x), 1.0 / 3.0),
    write="∛{}", symbol="∛", domain=(POSITIVE,), trouble=(0.0,), doc="Cube root, real for negative x too.")
 op("abs",      lambda m, g, z, x: g * m.side(x),
-   write="|{}|", symbol="|x|", trouble=(0.0,), kinks="0 at x = 0", doc="|x|")
+   write="|{}|", symbol="|x|", trouble=(0.0,), kinks="0 at x = 0, and nan the second", doc="|x|")
 op("sign",     lambda m, g, z, x: _through(m, z, 0.0, 0.0),
    formula=lambda m, x: m.defined(x, m.where(m.greater(x, 0.0), 1.0, m.where(m.less(x, 0.0), -1.0, x))),
    symbol="sgn", trouble=(0.0,), kinks="0 everywhere", doc="−1, 0 or 1 by the sign of x.")
@@ -344,12 +344,12 @@ op("erfc",     lambda m, g, z, x: -(g * m.erf_slope(x)),
 op("maximum",  lambda m, g, z, x, y: _through(m, z, m.greater_equal(x, y), g * m.share(x, y)),
                lambda m, g, z, x, y: _through(m, z, m.less_equal(x, y), g * m.share(x, y)),
    formula=lambda m, x, y: m.where(m.greater_equal(x, y), x, m.defined(x, y)),
-   symbol="max", write="max({}, {})", trouble=(0.0,), kinks="a tie is split evenly, ½ each",
+   symbol="max", write="max({}, {})", trouble=(0.0,), kinks="a tie is split evenly, ½ each; nan the second",
    doc="The larger of x and y; nan if either is.")
 op("minimum",  lambda m, g, z, x, y: _through(m, z, m.less_equal(x, y), g * m.share(x, y)),
                lambda m, g, z, x, y: _through(m, z, m.greater_equal(x, y), g * m.share(x, y)),
    formula=lambda m, x, y: m.where(m.less_equal(x, y), x, m.defined(x, y)),
-   symbol="min", write="min({}, {})", trouble=(0.0,), kinks="a tie is split evenly, ½ each",
+   symbol="min", write="min({}, {})", trouble=(0.0,), kinks="a tie is split evenly, ½ each; nan the second",
    doc="The smaller of x and y; nan if either is.")
 op("clip",     lambda m, g, z, x, low, high: _through(m, z, m.where(m.less(x, low), 0.0, m.less_equal(x, high)), g),
                lambda m, g, z, x, low, high: _through(m, z, m.where(m.greater(low, high), 0.0, m.less(x, low)), g),

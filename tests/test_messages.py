@@ -6,6 +6,7 @@ Messages of the engine itself are in test_value.py, of models in test_models.py;
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from hashlib import sha256
 from pathlib import Path
@@ -148,3 +149,21 @@ def test_an_extension_older_than_its_source_is_noticed(tmp_path):
     gone = SimpleNamespace(__file__=str(tmp_path / "none"), SOURCES=names, BUILT_FROM="")
     assert engine.outdated(gone) is False
     assert engine.outdated(SimpleNamespace(__file__=str(built))) is True
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "cp949", "utf-8"])
+def test_what_is_printed_has_only_letters_of_the_terminal(encoding):
+    code = """
+import microgradlike as mg
+from microgradlike.testing import check_gradients
+a, b = mg.Value(2, "a"), mg.Value(3, "b")
+J = a * b + a
+J.backward()
+print(mg.draw(J), mg.explain(J, a), mg.nn.MLP(2, [3, 1]), check_gradients(lambda x: x * x, 2.0))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, env={**os.environ, "PYTHONIOENCODING": encoding}
+    )
+    assert done.returncode == 0, done.stderr
+    text = done.stdout.decode(encoding)
+    assert "13 parameters" in text and ("├─ a × b" if encoding == "utf-8" else "") in text

@@ -14,6 +14,7 @@ from ..files import in_browser, write_atomically
 from ..graph.engine import Value
 from ..graph.explain import Explanation
 from ..graph.explain import Path as Steps
+from ..messages import printable
 from .formats.png import most_scale
 from .formats.tree import tree
 from .picture import theme as themes
@@ -195,7 +196,7 @@ class Drawing:
         self.folding: Folding | None = None
 
     def __str__(self) -> str:
-        return tree(self.scene, self.digits)
+        return printable(tree(self.scene, self.digits))
 
     def __repr__(self) -> str:
         what = f"Drawing of {len(self.scene.cards):,} cards"

@@ -14,6 +14,7 @@ from math import inf
 from typing import Any
 
 from .. import floats
+from ..messages import printable
 from .engine import Value, check_fresh, topological_order
 from .formulas import Term, formulas_of, in_parentheses, local_formulas, written_number
 from .sweep import Step, pull, push, sent
@@ -91,7 +92,7 @@ class Explanation:
         self._names = names
 
     def __repr__(self) -> str:
-        return "\n".join([self._headline(), *(["", *self._rows()] if self.edges else [])])
+        return printable("\n".join([self._headline(), *(["", *self._rows()] if self.edges else [])]))
 
     def _headline(self) -> str:
         derivative = f"∂{_atom(self._names(self.of))}/∂{_atom(self._names(self.wrt))}"

@@ -14,6 +14,7 @@ from .. import floats
 from ..graph.engine import Value, cotangents, topological_order, values
 from ..graph.modes import recording_again
 from ..graph.transforms import _push, gradients
+from ..messages import printable
 from .arithmetic import Doubles
 from .judges import (
     Recording,
@@ -97,7 +98,7 @@ class GradientReport:
         judges = " and ".join(sorted({finding.judge for finding in self.findings}))
         worst = self.worst
         text = f"{len(self.findings)} derivatives are right, judged by {judges}; the worst is {_described(worst)}"
-        return text + (f"; {len(self.unjudged)} could not be judged" if self.unjudged else "")
+        return printable(text + (f"; {len(self.unjudged)} could not be judged" if self.unjudged else ""))
 
     def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
         printer.text(str(self))  # in IPython
