@@ -160,6 +160,7 @@ a, b = mg.Value(2, "a"), mg.Value(3, "b")
 J = a * b + a
 J.backward()
 print(mg.draw(J), mg.explain(J, a), mg.nn.MLP(2, [3, 1]), check_gradients(lambda x: x * x, 2.0))
+print(mg.step_through(J), repr(mg.draw(J)))
 """
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, env={**os.environ, "PYTHONIOENCODING": encoding}

@@ -195,8 +195,12 @@ class Drawing:
         self.graph: Graph | None = None
         self.folding: Folding | None = None
 
+    def to_text(self) -> str:
+        """The graph as text: a line for each card, operands below their results."""
+        return tree(self.scene, self.digits)
+
     def __str__(self) -> str:
-        return printable(tree(self.scene, self.digits))
+        return printable(self.to_text())
 
     def __repr__(self) -> str:
         what = f"Drawing of {len(self.scene.cards):,} cards"
@@ -324,7 +328,7 @@ class Drawing:
         suffix = Path(path).suffix.lower()
         makers: dict[str, Callable[[], str | bytes]] = {
             ".svg": self.to_svg, ".png": lambda: self.to_png(scale), ".pdf": self.to_pdf, ".dot": self.to_dot,
-            ".gv": self.to_dot, ".mmd": self.to_mermaid, ".html": self.to_html, ".txt": lambda: str(self) + "\n",
+            ".gv": self.to_dot, ".mmd": self.to_mermaid, ".html": self.to_html, ".txt": lambda: self.to_text() + "\n",
         }  # fmt: skip
         if suffix not in makers:
             raise ValueError(
@@ -344,7 +348,7 @@ class Drawing:
     def _repr_mimebundle_(
         self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None
     ) -> dict[str, Any]:
-        makers: dict[str, Callable[[], Any]] = {"image/svg+xml": self.to_svg, "text/plain": lambda: str(self)}
+        makers: dict[str, Callable[[], Any]] = {"image/svg+xml": self.to_svg, "text/plain": self.to_text}
         makers["image/png"] = lambda: self.to_png(min(1.5, most_scale(self.canvas)))
         wanted = set(makers if include is None else include) - set(exclude or ())
         made = {mime: make() for mime, make in makers.items() if mime in wanted - {"image/png"}}

@@ -19,6 +19,7 @@ from ...files import in_browser, write_atomically
 from ...graph.engine import GraphError, Value
 from ...graph.modes import recording
 from ...graph.places import cell
+from ...messages import printable
 from ...ops import COMPARISONS
 from ..formats.png import most_scale, png
 from ..picture.fold import DETAILS, Folding, fold
@@ -328,6 +329,10 @@ class Live:
         return painters
 
     def __str__(self) -> str:
+        return printable(self.to_text())
+
+    def to_text(self) -> str:
+        """The steps as sentences, a line for each."""
         return "\n".join(f"{k:4}  {step.phase:9} {step.text}" for k, step in enumerate(self.steps))
 
     def __repr__(self) -> str:
@@ -369,7 +374,7 @@ class Live:
         """
         suffix = Path(path).suffix.lower()
         makers: dict[str, Callable[[], str | bytes]] = {
-            ".html": self.to_html, ".svg": self.to_svg, ".gif": self.to_gif, ".txt": lambda: str(self) + "\n",
+            ".html": self.to_html, ".svg": self.to_svg, ".gif": self.to_gif, ".txt": lambda: self.to_text() + "\n",
         }  # fmt: skip
         if suffix not in makers:
             raise ValueError(
