@@ -102,7 +102,7 @@ def test_a_checkout_with_other_line_ends_works(usual, tmp_path):
         if path.suffix in (".py", ".csv", ".js", ".css", ".html"):
             path.write_bytes(path.read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
     (tmp_path / "made").mkdir()
-    python(USE, tmp_path / "made", PYTHONUTF8="1", path=copy)
+    python(USE, tmp_path / "made", PYTHONUTF8="1", MICROGRADLIKE_ENGINE="python", path=copy)  # (it has no extension)
     made = {path.name: path.read_bytes() for path in (tmp_path / "made").iterdir()}
     assert {name: text.replace(b"\r\n", b"\n") for name, text in made.items()} == usual
 

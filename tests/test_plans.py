@@ -8,7 +8,7 @@ import random
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import microgradlike as mg
@@ -229,17 +229,16 @@ def test_second_derivatives_of_random_graphs(root):
     leaves = [v for v in mg.topological_order(root) if v.is_leaf]
     first = mg.gradients(root, leaves)
     total = mg.sum(first)
-    if not all(math.isfinite(v.data) for v in mg.topological_order(total)) or total.is_leaf:
-        return
-    expected = [g.data for g in mg.gradients(total, leaves)]
-    size = max([1.0, *map(abs, expected)])
-    if size > 1e10:
-        return
+    assume(all(math.isfinite(v.data) for v in mg.topological_order(total)) and not total.is_leaf)
+    expected = [g.data for g in mg.gradients(total, leaves)]  # nan at ties
+    size = max([1.0, *[abs(want) for want in expected if want == want]])
+    assume(size <= 1e10)
     step = mg.compile(total, inputs=[], backend="numpy")
     _, gradient = step.value_and_grad()
     by_parameter = dict(zip(step.parameters, gradient, strict=True))
     for v, want in zip(leaves, expected, strict=True):
-        assert abs(by_parameter.get(v, 0.0) - want) <= 1e-9 * size
+        found = by_parameter.get(v, 0.0)
+        assert abs(found - want) <= 1e-9 * size or (found != found and want != want)
 
 
 def test_the_norm_of_numbers_out_of_range_divides_what_it_is_the_norm_of():
