@@ -6,12 +6,12 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from random import Random
 from typing import Any, NamedTuple
 
 from .. import floats
 from ..graph.engine import Value, cotangents, topological_order, values
+from ..graph.installed import installed
 from ..graph.modes import recording_again
 from ..graph.transforms import _push, gradients
 from ..messages import printable
@@ -204,21 +204,17 @@ def _check_arguments(f: Any, inputs: Any, order: Any, modes: Any, judge: Any, ul
         raise ValueError(f"modes must be some of {MODES}, not {modes!r}")
     if judge not in (None, *JUDGES):
         raise ValueError(f"judge must be one of {JUDGES}, not {judge!r}")
-    if judge == "mpmath" and not _have_mpmath():
+    if judge == "mpmath" and not installed("mpmath"):
         raise ImportError("judge='mpmath' needs mpmath, which is not installed: pip install mpmath")
     if not ulps >= 0.0:
         raise ValueError(f"ulps must be at least 0, not {ulps!r}")
-
-
-def _have_mpmath() -> bool:
-    return find_spec("mpmath") is not None
 
 
 # ── the check ───────────────────────────────────────────────────────────────────────────────────
 class _Check:
     def __init__(self, subject: Subject, judge: str | None, modes: tuple[str, ...], ulps: float) -> None:
         self.subject, self.modes, self.ulps = subject, modes, ulps
-        self.judge = judge or ("mpmath" if _have_mpmath() else "complex")
+        self.judge = judge or ("mpmath" if installed("mpmath") else "complex")
         self.findings: list[Finding] = []
         self.unjudged: list[Finding] = []
 

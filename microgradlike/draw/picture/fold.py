@@ -346,6 +346,16 @@ def _layers(graph: Graph, most: int) -> Folding:
     return _grouped(graph, keys, cone_nodes, places, result)
 
 
+def _add(group: Group, groups: list[Group], group_of: list[int]) -> None:
+    """One more card: its nodes are on it, and so is what it lists, unless a card before it lists that."""
+    for x in group.listed:
+        if group_of[x] < 0:
+            group_of[x] = len(groups)
+    for v in group.nodes:
+        group_of[v] = len(groups)
+    groups.append(group)
+
+
 def _grouped(
     graph: Graph,
     keys: dict[tuple[Any, ...], list[int]],
@@ -382,12 +392,7 @@ def _grouped(
             units = f"{len(owners):,} neurons" if layer and len(owners) > 1 else ""
             uses = f"{len(ends) // len(owners):,} uses each" if units and len(ends) > len(owners) else ""
             group.subtitle = " · ".join(part for part in (units, uses, what) if part)
-            for x in weights:
-                if group_of[x] < 0:
-                    group_of[x] = len(groups)
-        for v in group.nodes:
-            group_of[v] = len(groups)
-        groups.append(group)
+        _add(group, groups, group_of)
     what = f"{n:,} values and {graph.edges:,} edges drawn as {len(groups):,} cards"
     note = f"{what}: values of the same layer, or of the same depth and kind, share one"
     return Folding("layers", groups, group_of, set(), False, [note])
@@ -484,12 +489,7 @@ def _in_parts(graph: Graph, blocks: Sequence[Block], result: Sequence[int]) -> F
         group.rows = _rows(graph, weights, result) if weights else []
         count = len(outputs)
         group.wide = count // times if count % times == 0 and count > times else min(count, MOST_BESIDE)
-        for x in weights:
-            if group_of[x] < 0:
-                group_of[x] = len(groups)
-        for v in block.nodes:
-            group_of[v] = len(groups)
-        groups.append(group)
+        _add(group, groups, group_of)
     for leaves, k in zip(given.values(), range(len(given)), strict=True):
         for v in leaves:
             group_of[v] = k
